@@ -1,0 +1,132 @@
+"""Every error that fmnistlab raises on purpose.
+
+All of them derive from `FmnistlabError`; each one is also the built-in kind that callers would
+expect (`ValueError`, `LookupError`, `OSError`, ...), so code that knows nothing of fmnistlab can
+catch it too. `exit_code` is what the command line returns for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from os import PathLike, fspath
+from typing import ClassVar
+
+
+class FmnistlabError(Exception):
+    """Base of all errors raised by fmnistlab.
+
+    Attributes:
+        exit_code: exit code of the command line for this kind of error (1 to 5).
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigurationError(FmnistlabError, ValueError):
+    """A setting is impossible: a negative number of epochs, a misspelt hook, an unknown device."""
+
+    exit_code = 2
+
+
+class UnknownMetricError(ConfigurationError):
+    """A callback watches a metric that no epoch record has."""
+
+
+class UnknownModelError(FmnistlabError, LookupError):
+    """No built-in, plug-in or registered model has the name that was asked for."""
+
+    exit_code = 2
+
+
+class ModelNameClashError(FmnistlabError, LookupError):
+    """Two packages claim one model name, or a built-in name was to be taken."""
+
+    exit_code = 2
+
+
+class ModelLoadError(FmnistlabError, ImportError):
+    """A registered model could not be imported or built; the message names whose it is."""
+
+
+class ModelOutputError(FmnistlabError, ValueError):
+    """A model returned something else than one row of class scores for each image."""
+
+
+class NonFiniteError(FmnistlabError, ArithmeticError):
+    """A loss became infinite or not a number."""
+
+
+class DataError(FmnistlabError):
+    """Something is wrong with a data file."""
+
+    exit_code = 3
+
+
+class DataFileError(DataError, OSError):
+    """A data file is missing, is a folder, or cannot be read or written."""
+
+
+class DataFormatError(DataError, ValueError):
+    """The content of a data file breaks the format.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong and what to do about it, one sentence.
+        line: line number in the decompressed text, from 1; None if the fault has no line.
+        column: name of the column ("label", "pixel37", or "column 786"); None if not about one.
+        value: the offending text, at most 40 characters; None if not about one cell.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        reason: str,
+        *,
+        line: int | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.path = fspath(path)
+        self.reason = reason
+        self.line = line
+        self.column = column
+        self.value = value if value is None or len(value) <= 40 else value[:37] + "..."
+        where = self.path
+        if line is not None:
+            where += f", line {line}"
+        if column is not None:
+            where += f", column {column}"
+        found = "" if self.value is None else f"{self.value!r} "
+        super().__init__(f"{where}: {found}{reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by fields, so that the error survives the way out of a worker process."""
+        fields = {"line": self.line, "column": self.column, "value": self.value}
+        return _restore_data_format_error, (self.path, self.reason, fields)
+
+
+def _restore_data_format_error(
+    path: str, reason: str, fields: dict[str, int | str | None]
+) -> DataFormatError:
+    return DataFormatError(path, reason, **fields)  # type: ignore[arg-type] # fields of __reduce__
+
+
+class CheckpointError(FmnistlabError, ValueError):
+    """A checkpoint is missing, damaged, of a newer format, or of another model."""
+
+    exit_code = 4
+
+
+class RunFolderError(FmnistlabError, OSError):
+    """A run folder exists already, cannot be written, or is not a run folder."""
+
+
+class MissingExtraError(FmnistlabError, ImportError):
+    """An optional dependency is needed; the message says which extra installs it."""
+
+
+def suggestion(name: str, choices: Iterable[str]) -> str:
+    """Returns " Did you mean 'x' or 'y'?" for the nearest choices, or "" when none is near."""
+    near = difflib.get_close_matches(name, list(choices), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

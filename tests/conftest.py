@@ -1,0 +1,36 @@
+"""Settings for all tests: shapes and types are checked at run time, hypothesis has one profile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import tests.checker  # noqa: F401 - the import hook finds it by name
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+# Every annotated function of the package is checked on each call. This must come before the first
+# import of a module of the package; the hook stays installed for the whole run.
+install_import_hook("fmnistlab", "tests.checker.check")
+
+settings.register_profile(
+    "fmnistlab",
+    deadline=None,  # the machine is shared; time limits belong to pytest-timeout
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+settings.load_profile("fmnistlab")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps the parsed arrays of this run apart from the user's; shared by all tests of the run."""
+    os.environ["FMNISTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
