@@ -1,0 +1,1 @@
+"""The data: file to validated arrays to data set to batches."""
