@@ -1,0 +1,1 @@
+"""The models: a registry, the two built-in ones, a summary."""

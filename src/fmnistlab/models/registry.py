@@ -1,0 +1,277 @@
+"""Models by name: list them, load one, create one, register one's own.
+
+Packages declare models under the entry-point group "fmnistlab.models", our own two included;
+scripts and notebooks use `register_model`. Listing reads package metadata and imports nothing. A
+name that two packages claim, or a plug-in that fails, is an error only for who asks for it.
+Setting the environment variable FMNISTLAB_PLUGINS to 0 hides the entry points of other packages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import os
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError
+from fmnistlab.models.entry_points import Scan, describe, scan_packages
+from fmnistlab.models.sources import (
+    ModelSource,
+    choose_source,
+    is_own,
+    model_key,
+    sources_by_name,
+    usable,
+)
+
+if TYPE_CHECKING:  # listing models must not import torch
+    from torch import nn
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "PLUGINS_VARIABLE",
+    "ModelReference",
+    "ModelSource",
+    "create_model",
+    "find_models",
+    "list_models",
+    "load_model",
+    "model_reference",
+    "register_model",
+    "unreadable_packages",
+]
+
+ENTRY_POINT_GROUP: Final = "fmnistlab.models"
+"""The group under which packages declare models: ``name = "module:factory"``."""
+
+PLUGINS_VARIABLE: Final = "FMNISTLAB_PLUGINS"
+"""Environment variable; "0" hides the entry points of all packages but fmnistlab itself."""
+
+_VALUE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[.*\])?\s*")
+_REFERENCE = "_fmnistlab_reference"
+
+_Factory = TypeVar("_Factory", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelReference:
+    """What was asked of `create_model`, enough to ask again.
+
+    Attributes:
+        name: the model's name in lower case.
+        options: what the factory was given.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+
+_registered: dict[str, tuple[ModelSource, Callable[..., Any]]] = {}
+
+
+def list_models() -> list[str]:
+    """Returns the names of all models, sorted; no model, plug-in or torch is imported for it.
+
+    A name that two packages claim is in the list; asking for it tells how to get either.
+    """
+    return [name for name, sources in find_models().items() if usable(sources)]
+
+
+def find_models() -> Mapping[str, tuple[ModelSource, ...]]:
+    """Returns who offers which model, from package metadata alone; nothing is imported.
+
+    Returns:
+        Sources by name, in lower case and sorted. A name with several sources of which none is
+        refused is a clash; a source whose `refusal` is set stands there only to be shown.
+    """
+    return MappingProxyType(_offers(_scan()))
+
+
+def unreadable_packages() -> tuple[str, ...]:
+    """Returns one sentence for each package whose metadata is damaged, so that models may lack."""
+    return _scan().unreadable
+
+
+def load_model(name: str, /) -> Callable[..., nn.Module]:
+    """Imports the factory of a model and returns it: a class or function that builds the model.
+
+    Args:
+        name: as in `list_models`, in any case; "package:name" chooses if two packages claim it.
+
+    Raises:
+        UnknownModelError: nobody offers a model of this name.
+        ModelNameClashError: two packages do.
+        ModelLoadError: its import fails, whatever the plug-in raises, or gives no callable.
+    """
+    return _load(_resolve(name))
+
+
+def create_model(name: str, /, **options: Any) -> nn.Module:
+    """Builds a model by name.
+
+    The weights are drawn from torch's global generator; call `torch.manual_seed` before, if they
+    shall be the same again.
+
+    Args:
+        name: as in `list_models`, in any case; "package:name" chooses if two packages claim it.
+        **options: given to the model's factory; the built-in models take none.
+
+    Returns:
+        A module that maps float32 images (batch, 1, 28, 28) to float32 logits (batch, 10);
+        `model_reference` tells its name and options.
+
+    Raises:
+        UnknownModelError: nobody offers a model of this name.
+        ModelNameClashError: two packages do.
+        ModelLoadError: the model cannot be imported, does not take these options, fails when it
+            is built, or is not a torch.nn.Module.
+    """
+    source = _resolve(name)
+    factory = _load(source)
+    from torch import nn  # noqa: PLC0415 - listing models must not import torch
+
+    try:
+        model = factory(**options)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        given = ", ".join(f"{key}={reprlib.repr(value)}" for key, value in options.items())
+        raise ModelLoadError(
+            f"Model {source.name!r} of {source} could not be built with "
+            f"{f'the options {given}' if given else 'no options'}: {describe(error)}"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ModelLoadError(
+            f"Model {source.name!r} of {source} gave {_kind(model)} where a torch.nn.Module is "
+            "due; tell its authors."
+        )
+    # Not the module's own __setattr__: a plug-in may have changed what that does.
+    object.__setattr__(model, _REFERENCE, ModelReference(name.lower(), dict(options)))
+    return model
+
+
+def model_reference(model: nn.Module) -> ModelReference | None:
+    """Returns what `create_model` was asked for when it built this model.
+
+    The note is an attribute of the instance: deep copies keep it, and it is not in the
+    `state_dict`. None stands for a model that was built in another way.
+    """
+    reference = getattr(model, _REFERENCE, None)
+    return reference if isinstance(reference, ModelReference) else None
+
+
+def register_model(name: str) -> Callable[[_Factory], _Factory]:
+    """Offers a class or function as a model for as long as this process runs.
+
+    For scripts and notebooks; a package declares its models as entry points of the group
+    "fmnistlab.models". Running the same definition again replaces the model, so that a notebook
+    cell can be run twice.
+
+    Args:
+        name: of the model, in any case: letters, digits, ".", "_" and "-", starting with a letter
+            or a digit.
+
+    Returns:
+        A decorator that returns what it decorates, unchanged.
+
+    Raises:
+        ConfigurationError: the name is not allowed, or the decorated object is neither a class nor
+            a function.
+        ModelNameClashError: the name belongs to a built-in model, a plug-in, or another definition.
+    """
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            "register_model needs the model's name: write @register_model('my-model')."
+        )
+    key = model_key(name)
+
+    def register(factory: _Factory) -> _Factory:
+        qualified_name = getattr(factory, "__qualname__", None)
+        if not callable(factory) or qualified_name is None:
+            raise ConfigurationError(
+                f"@register_model({name!r}) was given {_kind(factory)}; it takes a class or a "
+                "function that returns a torch.nn.Module."
+            )
+        module = factory.__module__
+        source = ModelSource(key, f"{module}:{qualified_name}", module, None)
+        for other in usable(find_models().get(key, ())):
+            if other.value != source.value:
+                raise ModelNameClashError(
+                    f"The model name {key!r} is taken by {other}; choose another name for "
+                    f"{source.value}."
+                )
+        _registered[key] = (source, factory)
+        return factory
+
+    return register
+
+
+def _plugins_are_off() -> bool:
+    return os.environ.get(PLUGINS_VARIABLE, "").strip() == "0"
+
+
+def _scan() -> Scan:
+    scan = scan_packages(ENTRY_POINT_GROUP)
+    return Scan(tuple(filter(is_own, scan.declarations)), ()) if _plugins_are_off() else scan
+
+
+def _offers(scan: Scan) -> dict[str, tuple[ModelSource, ...]]:
+    return sources_by_name(scan.declarations, [source for source, _ in _registered.values()])
+
+
+def _resolve(name: str) -> ModelSource:
+    """Returns the one source that a name stands for."""
+    scan = _scan()
+    return choose_source(name, _offers(scan), hint=_why_models_may_lack(scan))
+
+
+def _why_models_may_lack(scan: Scan) -> str:
+    reasons: list[str] = []
+    if not any(map(is_own, scan.declarations)):
+        reasons.append(
+            "fmnistlab itself is not installed (Python finds no metadata of it), so its own models "
+            "are missing: run 'pip install fmnistlab', or 'pip install -e .' in its source folder."
+        )
+    if _plugins_are_off():
+        reasons.append(f"Plug-ins are switched off by {PLUGINS_VARIABLE}=0.")
+    reasons += [f"{sentence}." for sentence in scan.unreadable]
+    return "".join(f" {reason}" for reason in reasons)
+
+
+def _load(source: ModelSource) -> Callable[..., nn.Module]:
+    if source.version is None:
+        return _registered[source.name][1]
+    try:
+        factory = _import(source.value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # torch reads the metadata of all packages too, and fails on damage that we pass over.
+        damage = "".join(f" Note: {sentence}." for sentence in unreadable_packages())
+        raise ModelLoadError(
+            f"Model {source.name!r} of {source} could not be imported: {describe(error)}. Update "
+            f"or reinstall {source.package}, or tell its authors.{damage}"
+        ) from error
+    if not callable(factory):
+        raise ModelLoadError(
+            f"Model {source.name!r} of {source} is {_kind(factory)}, not a class or function "
+            "that builds a torch.nn.Module; tell its authors."
+        )
+    return factory  # type: ignore[no-any-return] # a stranger's; create_model checks the result
+
+
+def _import(value: str) -> Any:
+    match = _VALUE.fullmatch(value)
+    if match is None:
+        raise ValueError(f"{value!r} is not of the form 'module:attribute'")
+    module = importlib.import_module(match["module"])
+    return functools.reduce(getattr, match["attribute"].split("."), module)
+
+
+def _kind(thing: object) -> str:
+    return f"an object of type {type(thing).__name__}"

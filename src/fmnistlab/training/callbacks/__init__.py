@@ -1,0 +1,13 @@
+"""Callbacks: what watches a fit.
+
+`DevicePlacement` and `HistoryRecorder` are installed by the trainer itself, in front of all others.
+"""
+
+from fmnistlab.training.callbacks.base import Callback as Callback
+from fmnistlab.training.callbacks.best_weights import BestWeights as BestWeights
+from fmnistlab.training.callbacks.csv_log import CsvLog as CsvLog
+from fmnistlab.training.callbacks.history import HistoryRecorder as HistoryRecorder
+from fmnistlab.training.callbacks.logging import LogLines as LogLines
+from fmnistlab.training.callbacks.placement import DevicePlacement as DevicePlacement
+from fmnistlab.training.callbacks.progress import ProgressBar as ProgressBar
+from fmnistlab.training.callbacks.stopping import EarlyStopping as EarlyStopping

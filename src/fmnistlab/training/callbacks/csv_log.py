@@ -1,0 +1,61 @@
+"""One line of CSV for each epoch."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.run import Run
+
+
+class CsvLog(Callback):
+    """Writes each finished epoch to a CSV file, at once, so that it can be watched.
+
+    Args:
+        path: the file; a fit writes it anew, beginning with the epochs already in the history.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._stream: TextIO | None = None
+
+    def on_fit_start(self, run: Run) -> None:
+        """Opens the file and writes the header and all earlier epochs.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._stream = self._path.open("w", encoding="utf-8", newline="")
+        self._stream.write(history_to_csv(run.history))
+        self._stream.flush()
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        """Writes the epoch."""
+        if self._stream is not None:
+            self._stream.write(_line(dataclasses.astuple(record)))
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def history_to_csv(history: Iterable[EpochRecord]) -> str:
+    """Returns a header and a line for each epoch; what is None leaves its cell empty."""
+    names = [field.name for field in dataclasses.fields(EpochRecord)]
+    return "".join([_line(names), *(_line(dataclasses.astuple(record)) for record in history)])
+
+
+def _line(cells: Iterable[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,56 @@
+"""Lines in the log."""
+
+from __future__ import annotations
+
+import logging
+
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.run import BatchResult, Run
+
+_logger = logging.getLogger("fmnistlab.training")
+
+
+class LogLines(Callback):
+    """Logs the running loss and accuracy every few batches, and a line for each epoch.
+
+    Lines go to the logger "fmnistlab.training" at level INFO.
+
+    Args:
+        every: batches between two lines, from 1; the tutorial's is 100.
+    """
+
+    def __init__(self, every: int = 100) -> None:
+        if every < 1:
+            raise ConfigurationError(f"LogLines: every is {every}; use a whole number from 1.")
+        self._every = every
+
+    def on_batch_end(self, run: Run, result: BatchResult) -> None:
+        """Logs a line if it is time for one; only then is anything read from the device."""
+        if result.batch % self._every == 0:
+            running = run.running_metrics()
+            _logger.info(
+                "epoch %d/%d, batch %d/%s: loss %.4f, accuracy %.4f",
+                result.epoch,
+                run.last_epoch,
+                result.batch,
+                run.steps_per_epoch or "?",
+                running.loss,
+                running.accuracy,
+            )
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        """Logs the epoch."""
+        validation = ""
+        if record.val_loss is not None and record.val_accuracy is not None:
+            validation = f", val_loss {record.val_loss:.4f}, val_accuracy {record.val_accuracy:.4f}"
+        _logger.info(
+            "epoch %d/%d: loss %.4f, accuracy %.4f%s, %.1f s",
+            record.epoch,
+            run.last_epoch,
+            record.loss,
+            record.accuracy,
+            validation,
+            record.seconds,
+        )

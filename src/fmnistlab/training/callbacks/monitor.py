@@ -1,0 +1,61 @@
+"""Watching one metric for its best value; shared by the callbacks that act on it."""
+
+from __future__ import annotations
+
+import math
+
+from fmnistlab.errors import ConfigurationError, UnknownMetricError, suggestion
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.run import Run
+
+
+class Monitor:
+    """Knows the best value of a metric so far.
+
+    Args:
+        metric: "loss", "accuracy", "val_loss" or "val_accuracy"; losses are best when small,
+            accuracies when large.
+        min_delta: how much better a value must be to count as better, from 0.
+    """
+
+    def __init__(self, metric: str, min_delta: float = 0.0) -> None:
+        if not min_delta >= 0:
+            raise ConfigurationError(f"min_delta is {min_delta}; use a number from 0.")
+        self.metric = metric
+        self.min_delta = min_delta
+        self.best: EpochRecord | None = None
+
+    def start(self, run: Run) -> None:
+        """Forgets what was best; call it in `on_fit_start`.
+
+        Raises:
+            UnknownMetricError: the epochs of this fit will not have the metric.
+        """
+        if self.metric not in run.metric_names:
+            hint = suggestion(self.metric, run.metric_names)
+            if self.metric.startswith("val_") and "val_loss" not in run.metric_names:
+                hint = " Give fit a validation set."
+            raise UnknownMetricError(
+                f"There is no metric {self.metric!r} in this fit.{hint} "
+                f"It has {', '.join(run.metric_names)}."
+            )
+        self.best = None
+
+    def improved(self, record: EpochRecord) -> bool:
+        """Returns whether this epoch is the best so far, and remembers it if so.
+
+        A value that is not a number is never an improvement.
+        """
+        value = self.value(record)
+        if math.isnan(value):
+            return False
+        if self.best is not None:
+            gain = value - self.value(self.best)
+            if not (gain if self.metric.endswith("accuracy") else -gain) > self.min_delta:
+                return False
+        self.best = record
+        return True
+
+    def value(self, record: EpochRecord) -> float:
+        """Returns the metric of an epoch."""
+        return float(getattr(record, self.metric))

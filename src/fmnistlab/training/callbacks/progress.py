@@ -1,0 +1,64 @@
+"""A progress bar."""
+
+from __future__ import annotations
+
+import sys
+from typing import Never, TextIO
+
+from tqdm.auto import tqdm
+
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.run import BatchResult, Run
+
+_IN_NOTEBOOK = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
+"""Whether tqdm draws widgets; a notebook's standard error is no terminal, yet shows them."""
+
+
+class ProgressBar(Callback):
+    """Shows steps, speed and the last epoch's numbers; one bar for the whole fit.
+
+    Args:
+        stream: where to draw, standard error if None. Nothing is drawn where the stream is
+            neither a terminal nor a notebook.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._bar: tqdm[Never] | None = None
+
+    def on_fit_start(self, run: Run) -> None:
+        """Draws the empty bar."""
+        per_epoch = run.steps_per_epoch
+        epochs = run.last_epoch - run.epoch
+        self._bar = tqdm(
+            total=None if per_epoch is None else epochs * per_epoch,
+            unit="batch",
+            file=self._stream if self._stream is not None else sys.stderr,
+            disable=False if _IN_NOTEBOOK else None,
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def on_epoch_start(self, run: Run) -> None:
+        """Names the epoch."""
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {run.epoch}/{run.last_epoch}", refresh=False)
+
+    def on_batch_end(self, run: Run, result: BatchResult) -> None:
+        """Moves the bar on by one step."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        """Shows the epoch's loss and accuracy."""
+        if self._bar is not None:
+            validated = record.val_loss is not None
+            shown = ("val_loss", "val_accuracy") if validated else ("loss", "accuracy")
+            self._bar.set_postfix({name: f"{getattr(record, name):.4f}" for name in shown})
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,63 @@
+"""Ending a fit when it no longer gets better."""
+
+from __future__ import annotations
+
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.callbacks.best_weights import BestWeights
+from fmnistlab.training.callbacks.monitor import Monitor
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.run import Run
+
+
+class EarlyStopping(Callback):
+    """Stops after some epochs without improvement and restores the best weights.
+
+    Args:
+        metric: which metric decides; see `Monitor`.
+        patience: epochs without improvement that are waited for, from 1.
+        min_delta: how much better a value must be to count, from 0.
+        restore_best: put the weights of the best epoch into the model, however the fit ends.
+    """
+
+    def __init__(
+        self,
+        metric: str = "val_loss",
+        *,
+        patience: int = 3,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        if patience < 1:
+            raise ConfigurationError(f"patience is {patience}; use a whole number from 1.")
+        self._monitor = Monitor(metric, min_delta)
+        self._patience = patience
+        self._waited = 0
+        self._keeper = BestWeights(metric, min_delta) if restore_best else None
+
+    def on_fit_start(self, run: Run) -> None:
+        """Starts to count and checks the metric's name."""
+        self._monitor.start(run)
+        self._waited = 0
+        if self._keeper is not None:
+            self._keeper.on_fit_start(run)
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        """Stops the fit if patience is over."""
+        if self._keeper is not None:
+            self._keeper.on_epoch_end(run, record)
+        self._waited = 0 if self._monitor.improved(record) else self._waited + 1
+        if self._waited >= self._patience:
+            best = self._monitor.best
+            since = "" if best is None else f" since epoch {best.epoch}"
+            run.stop(f"{self._monitor.metric} has not improved{since}")
+
+    def on_fit_end(self, run: Run) -> None:
+        """Restores the best weights."""
+        if self._keeper is not None:
+            self._keeper.on_fit_end(run)
+
+    def on_error(self, run: Run, error: BaseException) -> None:
+        """Restores the best weights."""
+        if self._keeper is not None:
+            self._keeper.on_error(run, error)

@@ -1,0 +1,210 @@
+"""How to train: every number that changes the result, in one frozen object."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from fmnistlab.data.augmentation import (
+    Augmentation,
+    augmentation_from_dict,
+    augmentation_to_dict,
+)
+from fmnistlab.errors import ConfigurationError, suggestion
+
+OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+"""Makes an optimizer for the parameters it is given."""
+
+LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Maps logits (batch, classes) and labels to the mean loss of the batch, a 0-dim tensor."""
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "one_cycle")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of a training; the defaults are the tutorial's.
+
+    Args:
+        epochs: passes over the training data, from 1.
+        batch_size: images in a training batch, from 1.
+        optimizer: "adam", "adamw", "sgd", or a function that makes one from the parameters; such
+            a function also decides the learning rate and all else of the optimizer.
+        learning_rate: start (or, for "one_cycle", peak) of the learning rate, above 0.
+        weight_decay: L2 factor, from 0; decoupled for "adamw".
+        momentum: momentum of "sgd", 0 to below 1.
+        schedule: "constant"; "cosine": down to 0 over the fit (Loshchilov and Hutter 2017);
+            "one_cycle": up and down again (Smith 2018), as `torch.optim.lr_scheduler.OneCycleLR`.
+            Both move after each step.
+        label_smoothing: 0 to below 1, in training only; evaluation always takes the plain loss.
+        augmentation: changes of the training images, one after the other; see
+            `fmnistlab.data.augmentation`.
+        loss: another loss than cross-entropy: a function of (logits, labels) that returns the
+            mean over the batch.
+
+    Raises:
+        ConfigurationError: a setting is impossible.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    optimizer: str | OptimizerFactory = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    schedule: str = "constant"
+    label_smoothing: float = 0.0
+    augmentation: tuple[Augmentation, ...] = ()
+    loss: LossFunction | None = None
+
+    def __post_init__(self) -> None:
+        _require_whole("epochs", self.epochs)
+        _require_whole("batch_size", self.batch_size)
+        _require("learning_rate", self.learning_rate, "a number above 0", above=0)
+        _require("weight_decay", self.weight_decay, "a number from 0", least=0)
+        _require("momentum", self.momentum, "from 0 to below 1", least=0, below=1)
+        _require("label_smoothing", self.label_smoothing, "from 0 to below 1", least=0, below=1)
+        if isinstance(self.optimizer, str):
+            _require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _require_choice("schedule", self.schedule, SCHEDULES)
+        object.__setattr__(self, "augmentation", tuple(self.augmentation))
+
+    def replace(self, **changes: Any) -> Recipe:
+        """Returns a copy with some settings changed; unknown names are errors.
+
+        Raises:
+            ConfigurationError: a setting is impossible or does not exist.
+        """
+        _require_known(changes)
+        return dataclasses.replace(self, **changes)
+
+    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Returns the optimizer for all parameters of `model` that require a gradient.
+
+        Call it after the model is on its device and has its final layout.
+
+        Raises:
+            ConfigurationError: the model has nothing to train.
+        """
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        if not parameters:
+            raise ConfigurationError(f"{type(model).__name__} has no parameters to train.")
+        if not isinstance(self.optimizer, str):
+            return self.optimizer(parameters)
+        fused = all(p.dtype.is_floating_point and p.device.type in _FUSED for p in parameters)
+        rate, decay = self.learning_rate, self.weight_decay
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(
+                parameters, rate, momentum=self.momentum, weight_decay=decay, fused=fused
+            )
+        kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
+        return kind(parameters, rate, weight_decay=decay, fused=fused)
+
+    def make_schedule(
+        self, optimizer: torch.optim.Optimizer, total_steps: int | None
+    ) -> LRScheduler | None:
+        """Returns what moves the learning rate after each step, or None if it stays.
+
+        Args:
+            optimizer: whose learning rate is moved.
+            total_steps: steps of the whole fit; None if unknown.
+
+        Raises:
+            ConfigurationError: the schedule needs to know the number of steps.
+        """
+        if self.schedule == "constant":
+            return None
+        if total_steps is None:
+            raise ConfigurationError(
+                f"The schedule {self.schedule!r} needs the number of batches, and the training "
+                'loader has no length. Use schedule="constant" or a loader with a length.'
+            )
+        for group in optimizer.param_groups:  # an earlier fit may have left them low
+            group["lr"] = group.get("initial_lr", group["lr"])
+        if self.schedule == "cosine":
+            return CosineAnnealingLR(optimizer, T_max=total_steps)
+        peak = self.learning_rate
+        return OneCycleLR(optimizer, peak, total_steps=total_steps, cycle_momentum=False)
+
+    def training_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Returns the mean loss of a batch that training descends, a 0-dim tensor."""
+        if self.loss is not None:
+            return self.loss(logits, labels)
+        return cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
+    def evaluation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Returns the mean loss of a batch that is reported, a 0-dim tensor, never smoothed."""
+        return self.loss(logits, labels) if self.loss is not None else cross_entropy(logits, labels)
+
+    def to_dict(self) -> dict[str, object]:
+        """Returns all settings as plain JSON-able values.
+
+        Raises:
+            ConfigurationError: a setting is somebody's own function, which no file can hold.
+        """
+        if not isinstance(self.optimizer, str) or self.loss is not None:
+            raise ConfigurationError(
+                "A recipe with an optimizer or a loss of your own cannot be written to a file; "
+                "give the recipe again when you load."
+            )
+        values: dict[str, object] = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "loss"
+        }
+        values["augmentation"] = [augmentation_to_dict(change) for change in self.augmentation]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Returns the recipe that `to_dict` described.
+
+        Raises:
+            ConfigurationError: a setting is impossible or does not exist.
+        """
+        _require_known(values)
+        augmentation = tuple(map(augmentation_from_dict, values.get("augmentation", ())))
+        return cls(**{**values, "augmentation": augmentation})
+
+
+_FUSED = ("cpu", "cuda", "mps", "xpu")
+
+
+def _require_known(names: Iterable[str]) -> None:
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"A recipe has no setting {name!r}.{suggestion(name, known)}")
+
+
+def _require_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name} is {value!r}; use a whole number from 1.")
+
+
+def _require(
+    name: str,
+    value: float,
+    wanted: str,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    if not (math.isfinite(value) and value > above and value >= least and value < below):
+        raise ConfigurationError(f"{name} is {value!r}; use {wanted}.")
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(
+            f"{name} is {value!r}; use one of {', '.join(choices)}.{suggestion(value, choices)}"
+        )

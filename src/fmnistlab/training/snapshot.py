@@ -1,0 +1,151 @@
+"""What a trainer writes into a checkpoint, and how it is put back."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.models.registry import ModelReference, create_model, model_reference
+from fmnistlab.training.checkpoint import (
+    pack_optimizer,
+    read_checkpoint,
+    unpack_optimizer,
+    write_checkpoint,
+)
+from fmnistlab.training.history import History
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.version import __version__
+
+_MODEL = "model/"
+_OPTIMIZER = "optimizer/"
+
+
+class Snapshot(NamedTuple):
+    """Everything a trainer needs to go on.
+
+    Attributes:
+        model: with the saved weights, on the CPU.
+        recipe: how it was trained.
+        seed: the trainer's seed.
+        step: training steps made.
+        history: finished epochs.
+        optimizer: state_dict of the optimizer, or None if there was none.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    seed: int
+    step: int
+    history: History
+    optimizer: dict[str, Any] | None
+
+
+def save_snapshot(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
+    """Writes a checkpoint; the file is there whole or not at all.
+
+    Raises:
+        OSError: the folder is missing, read-only or full.
+    """
+    tensors = {_MODEL + name: tensor for name, tensor in snapshot.model.state_dict().items()}
+    packed: dict[str, Any] | None = None
+    if snapshot.optimizer is not None:
+        of_optimizer, packed = pack_optimizer(snapshot.optimizer)
+        tensors |= {_OPTIMIZER + name: tensor for name, tensor in of_optimizer.items()}
+    state = {
+        "model": _describe_model(snapshot.model),
+        "recipe": _describe_recipe(snapshot.recipe),
+        "seed": snapshot.seed,
+        "step": snapshot.step,
+        "history": snapshot.history.to_json(),
+        "optimizer": packed,
+        "versions": {"fmnistlab": __version__, "torch": str(torch.__version__)},
+    }
+    write_checkpoint(path, tensors, state)
+
+
+def load_snapshot(
+    path: str | os.PathLike[str], model: nn.Module | None, recipe: Recipe | None
+) -> Snapshot:
+    """Reads what `save_snapshot` wrote.
+
+    Args:
+        path: the file.
+        model: receives the weights; if None, the registered model that was saved is made anew.
+        recipe: stands in for the saved one; needed if that held functions of the user's own.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, holds another model, or needs a model or
+            a recipe to be given.
+        UnknownModelError: the saved model is not registered here.
+    """
+    checkpoint = read_checkpoint(path)
+    state = checkpoint.state
+    if recipe is None:
+        if state["recipe"] is None:
+            raise CheckpointError(
+                f"{path}: trained with a recipe that has functions of your own, which a file "
+                "cannot hold; give it: Trainer.load(path, recipe=...)."
+            )
+        recipe = Recipe.from_dict(state["recipe"])
+    if model is None:
+        reference = state["model"]["reference"]
+        if reference is None:
+            raise CheckpointError(
+                f"{path}: holds a {state['model']['class']} that was not made by create_model; "
+                "give one to receive the weights: Trainer.load(path, model=...)."
+            )
+        # The weights are about to be overwritten, so making them must not use up randomness.
+        with torch.random.fork_rng(devices=[]):
+            model = create_model(reference["name"], **reference["options"])
+    weights = _strip(checkpoint.tensors, _MODEL)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: holds the weights of another model than this {type(model).__name__}: {error}"
+        ) from error
+    optimizer = None
+    if state["optimizer"] is not None:
+        optimizer = unpack_optimizer(_strip(checkpoint.tensors, _OPTIMIZER), state["optimizer"])
+    history = History.from_json(state["history"])
+    return Snapshot(model, recipe, state["seed"], state["step"], history, optimizer)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Loads a state_dict into an optimizer, each tensor in the layout of its parameter.
+
+    Torch's fused kernels walk through parameter and state in memory order, so a channels-last
+    weight with a contiguous average would be updated wrongly, without an error.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, entries in optimizer.state.items():
+        for name, entry in entries.items():
+            if isinstance(entry, torch.Tensor) and entry.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter, requires_grad=False).copy_(entry)
+
+
+def _strip(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _describe_model(model: nn.Module) -> dict[str, Any]:
+    reference: ModelReference | None = model_reference(model)
+    described = None
+    if reference is not None:
+        described = {"name": reference.name, "options": dict(reference.options)}
+    return {"class": type(model).__qualname__, "reference": described}
+
+
+def _describe_recipe(recipe: Recipe) -> dict[str, Any] | None:
+    try:
+        return recipe.to_dict()
+    except ConfigurationError:
+        return None

@@ -1,0 +1,343 @@
+"""The trainer: the order of things, nothing else."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from fmnistlab import seeding
+from fmnistlab.data.batches import BatchSource, Data, LoaderBatches, batch_source
+from fmnistlab.errors import ConfigurationError, NonFiniteError
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.callbacks.history import HistoryRecorder
+from fmnistlab.training.callbacks.placement import DevicePlacement
+from fmnistlab.training.dispatch import Dispatch
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.history import History
+from fmnistlab.training.memory_layout import prepare_model
+from fmnistlab.training.meter import Meter
+from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.predictions import Predictions
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipes import CLASSIC
+from fmnistlab.training.run import BatchResult, Run, RunState, Setup
+from fmnistlab.training.snapshot import (
+    Snapshot,
+    load_snapshot,
+    restore_optimizer,
+    save_snapshot,
+)
+from fmnistlab.training.step import TrainingStep, evaluate, kept_modes, predict
+
+
+class Trainer:
+    """Trains, evaluates and applies one model.
+
+    Args:
+        model: any `nn.Module` that maps images to class scores (logits).
+        recipe: every setting that changes the result.
+        device: where to train; see `DevicePlacement`.
+        seed: determines the order of images, augmentation and the model's own noise (dropout);
+            not the initial weights, which the model already has.
+        callbacks: watch the fit; their order matters only to what they print.
+
+    Attributes:
+        model: the model.
+        recipe: the recipe.
+        seed: the seed.
+        history: all epochs finished so far.
+        optimizer: the optimizer, or None before the first fit.
+
+    Raises:
+        ConfigurationError: a callback is none, or has a hook that no fit would call.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe = CLASSIC,
+        *,
+        device: str | torch.device = "auto",
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.seed = seed
+        self.history = History()
+        self.optimizer: torch.optim.Optimizer | None = None
+        self._placement = DevicePlacement(device)
+        self._dispatch = Dispatch([self._placement, HistoryRecorder(), *callbacks])
+        self._device: torch.device | None = None
+        self._prepared = False
+        self._step = 0
+        self._loaded_optimizer: dict[str, Any] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs, or will run.
+
+        Raises:
+            ConfigurationError: the device that was asked for is not there.
+        """
+        if self._device is None:
+            setup = Setup(self.model, self.recipe, self.seed)
+            self._placement.on_setup(setup)
+            self._device = setup.device
+        return self._device
+
+    def fit(self, train: Data, valid: Data | None = None, *, epochs: int | None = None) -> History:
+        """Trains the model; another fit goes on where the last one ended.
+
+        What happens, and when each callback hears of it::
+
+            on_setup(setup)                 # the device is chosen; nothing is built yet
+            model -> device, then optimizer = recipe.make_optimizer(model)
+            on_fit_start(run)
+            for each epoch, until done or run.stop(reason):
+                on_epoch_start(run)
+                for each batch:
+                    make a step
+                    on_batch_end(run, result)   # only if somebody listens
+                measure the validation set      # if there is one
+                on_epoch_end(run, record)       # run.history already holds the record
+            on_fit_end(run)                 # if all went well
+            on_error(run, error); raise     # otherwise, Ctrl-C included
+            close() on every callback       # always
+
+        Args:
+            train: a torch Dataset of (image, label), or a DataLoader of batches of them. A data
+                set that lies in memory as tensors, as `FashionMNISTCSV` without transforms
+                does, is moved to the device whole, which is by far the fastest.
+            valid: measured after each epoch, never trained on.
+            epochs: how many epochs to train now; the recipe's number if None.
+
+        Returns:
+            The trainer's history: all epochs so far, those of earlier fits included.
+
+        Raises:
+            ConfigurationError: a setting is impossible or the data cannot be used.
+            ModelOutputError: the model does not return class scores.
+            NonFiniteError: the mean loss of an epoch is not a finite number.
+        """
+        if epochs is not None and epochs < 1:
+            raise ConfigurationError(f"epochs is {epochs}; use a whole number from 1.")
+        finished = len(self.history)
+        state = RunState(
+            model=self.model,
+            recipe=self.recipe,
+            seed=self.seed,
+            history=self.history,
+            last_epoch=finished + (epochs or self.recipe.epochs),
+            validates=valid is not None,
+            epoch=finished,
+            step=self._step,
+        )
+        try:
+            with self._dispatch.fit(Run(state)), kept_modes(self.model):
+                self._fit(state, train, valid)
+        finally:
+            self._step = state.step
+        return self.history
+
+    def evaluate(self, data: Data) -> Metrics:
+        """Returns mean loss and accuracy over `data`; learns nothing, changes nothing.
+
+        Args:
+            data: as for `fit`; every item is measured exactly once.
+
+        Raises:
+            ConfigurationError: the data cannot be used, or a DataLoader leaves items out.
+            ModelOutputError: the model does not return class scores.
+        """
+        return self._measure(self._prepare(self._source(data)))
+
+    def predict(self, data: Data | Tensor) -> Predictions:
+        """Returns class and probabilities of each image, in the order of the data.
+
+        Args:
+            data: as for `fit` (labels are ignored), or images alone: (n, 1, 28, 28), uint8 or
+                float32 in 0..1.
+
+        Raises:
+            ConfigurationError: the data cannot be used, or a DataLoader shuffles.
+            ModelOutputError: the model does not return class scores.
+        """
+        items: object = data
+        if isinstance(data, Tensor):
+            items = TensorDataset(data, torch.zeros(len(data), dtype=torch.int64))
+        source = self._prepare(self._source(items))
+        if isinstance(source, LoaderBatches) and not source.in_order:
+            raise ConfigurationError(
+                "This DataLoader shuffles, so nobody could tell which prediction belongs to which "
+                "image. Give predict the data set itself, or a loader with shuffle=False."
+            )
+        return predict(self.model, source.evaluation_batches())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes model, optimizer, recipe, history and counters into one file, without pickle.
+
+        Args:
+            path: the file, named `*.safetensors` by custom; an existing one is replaced. It is
+                there whole or not at all.
+
+        Raises:
+            OSError: the folder is missing, read-only or full.
+        """
+        state = self._loaded_optimizer if self.optimizer is None else self.optimizer.state_dict()
+        save_snapshot(
+            path, Snapshot(self.model, self.recipe, self.seed, self._step, self.history, state)
+        )
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        model: nn.Module | None = None,
+        recipe: Recipe | None = None,
+        device: str | torch.device = "auto",
+        callbacks: Sequence[Callback] = (),
+    ) -> Trainer:
+        """Returns a trainer that goes on as the saved one would have, with the same bits.
+
+        Args:
+            path: a file that `save` wrote.
+            model: receives the weights; None makes the registered model that was saved.
+            recipe: stands in for the saved one; needed if that held functions of your own.
+            device: where to go on; see `DevicePlacement`.
+            callbacks: watch the fits to come.
+
+        Raises:
+            CheckpointError: the file is missing or damaged, is of a newer version, holds another
+                model, or needs `model` or `recipe` to be given.
+            UnknownModelError: the saved model is not registered here.
+        """
+        saved = load_snapshot(path, model, recipe)
+        trainer = cls(
+            saved.model, saved.recipe, device=device, seed=saved.seed, callbacks=callbacks
+        )
+        trainer.history = saved.history
+        trainer._step = saved.step
+        trainer._loaded_optimizer = saved.optimizer
+        return trainer
+
+    def _fit(self, state: RunState, train: Data, valid: Data | None) -> None:
+        run = Run(state)
+        setup = Setup(self.model, self.recipe, self.seed)
+        self._dispatch.call("on_setup", setup)
+        state.device = self._device = setup.device
+        training = self._source(train)
+        validation = None if valid is None else self._source(valid)
+        state.steps_per_epoch = training.steps_per_epoch
+        noise = seeding.derive_seed(self.seed, "build")
+        with seeding.isolated_randomness(noise, state.device):
+            step = self._build(state, training)
+            self._dispatch.call("on_fit_start", run)
+            while state.epoch < state.last_epoch and state.stop_reason is None:
+                state.epoch += 1
+                record = self._epoch(run, state, step, training, validation)
+                self._dispatch.call("on_epoch_end", run, record)
+
+    def _build(self, state: RunState, training: BatchSource) -> TrainingStep:
+        """Makes all that a step needs; the optimizer comes after device and layout are final."""
+        self._prepare(training)
+        if self.optimizer is None:
+            self.optimizer = self.recipe.make_optimizer(self.model)
+            if self._loaded_optimizer is not None:
+                restore_optimizer(self.optimizer, self._loaded_optimizer)
+                self._loaded_optimizer = None
+        state.optimizer = self.optimizer
+        steps = training.steps_per_epoch
+        total = None if steps is None else steps * (state.last_epoch - state.epoch)
+        schedule = self.recipe.make_schedule(self.optimizer, total)
+        return TrainingStep(self.model, self.optimizer, self.recipe.training_loss, schedule)
+
+    def _epoch(
+        self,
+        run: Run,
+        state: RunState,
+        step: TrainingStep,
+        training: BatchSource,
+        validation: BatchSource | None,
+    ) -> EpochRecord:
+        """Trains and validates one epoch."""
+        torch.manual_seed(seeding.derive_seed(self.seed, "noise", state.epoch))
+        state.meter = Meter()
+        self.model.train()
+        self._dispatch.call("on_epoch_start", run)
+        started = time.perf_counter()
+        listened = self._dispatch.listens("on_batch_end")
+        for number, batch in enumerate(training.training_batches(state.epoch), start=1):
+            loss, logits = step(batch)
+            state.meter.add(loss, logits, batch.labels)
+            state.step += 1
+            if listened:
+                result = BatchResult(
+                    epoch=state.epoch,
+                    batch=number,
+                    step=state.step,
+                    loss=loss,
+                    logits=logits,
+                    labels=batch.labels,
+                )
+                self._dispatch.call("on_batch_end", run, result)
+        trained = state.meter.metrics()
+        seconds = time.perf_counter() - started
+        learning_rate = float(run.optimizer.param_groups[0]["lr"])
+        if not math.isfinite(trained.loss):
+            raise NonFiniteError(
+                f"Epoch {state.epoch}: the mean training loss is {trained.loss}, at learning rate "
+                f"{learning_rate:g}. Try a smaller learning rate, and check the images for "
+                "values that are not finite."
+            )
+        validated = None if validation is None else self._measure(validation)
+        if validated is not None and not math.isfinite(validated.loss):
+            raise NonFiniteError(
+                f"Epoch {state.epoch}: the validation loss is {validated.loss}, at learning rate "
+                f"{learning_rate:g}. Try a smaller learning rate."
+            )
+        return EpochRecord(
+            epoch=state.epoch,
+            loss=trained.loss,
+            accuracy=trained.accuracy,
+            val_loss=None if validated is None else validated.loss,
+            val_accuracy=None if validated is None else validated.accuracy,
+            learning_rate=learning_rate,
+            seconds=seconds,
+            count=trained.count,
+            val_count=None if validated is None else validated.count,
+        )
+
+    def _source(self, data: object) -> BatchSource:
+        return batch_source(
+            data,
+            device=self.device,
+            batch_size=self.recipe.batch_size,
+            seed=self.seed,
+            augmentation=self.recipe.augmentation,
+        )
+
+    def _prepare(self, source: BatchSource) -> BatchSource:
+        """Moves the model to the device and, once, tries it on a few images."""
+        self.model.to(self.device)
+        if not self._prepared:
+            prepare_model(self.model, source.example())
+            self._prepared = True
+        return source
+
+    def _measure(self, source: BatchSource) -> Metrics:
+        metrics = evaluate(self.model, source.evaluation_batches(), self.recipe.evaluation_loss)
+        if source.count is not None and metrics.count != source.count:
+            raise ConfigurationError(
+                f"Only {metrics.count} of {source.count} items were measured, so the result would "
+                "not be the data set's. Use a DataLoader with drop_last=False."
+            )
+        return metrics

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import copy
+import logging
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from fmnistlab.data.batches import Batch, batch_source
+from fmnistlab.errors import ModelOutputError
+from fmnistlab.training.memory_layout import prepare_model
+from fmnistlab.training.meter import Meter
+from fmnistlab.training.optimizer_step import optimizer_step
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.step import TrainingStep, evaluate, kept_modes, predict
+
+CPU = torch.device("cpu")
+
+
+def some_batch(count: int = 8) -> Batch:
+    return batch_source(tiny_set(count), device=CPU, batch_size=count).example()
+
+
+def plain_steps(model: nn.Module, recipe: Recipe, batches: list[Batch]) -> torch.optim.Optimizer:
+    """Steps as any tutorial writes them."""
+    optimizer = recipe.make_optimizer(model)
+    for batch in batches:
+        optimizer.zero_grad()
+        recipe.training_loss(model(batch.images), batch.labels).backward()
+        optimizer.step()
+    return optimizer
+
+
+@pytest.mark.parametrize("make_model", [tiny_linear, tiny_noisy])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(),
+        Recipe(weight_decay=0.1),
+        Recipe(optimizer="adamw", weight_decay=0.1),
+        Recipe(optimizer="sgd", momentum=0.9, learning_rate=0.01),
+        Recipe(label_smoothing=0.1),
+    ],
+    ids=["adam", "adam-decay", "adamw", "sgd", "smoothing"],
+)
+def test_fifty_steps_give_the_bits_of_the_plain_loop(make_model, recipe: Recipe) -> None:  # type: ignore[no-untyped-def]
+    source = batch_source(tiny_set(400), device=CPU, batch_size=8)
+    batches = list(source.training_batches(1))
+    fast, plain = make_model(), make_model()
+    torch.manual_seed(1)
+    optimizer = recipe.make_optimizer(fast)
+    step = TrainingStep(fast, optimizer, recipe.training_loss, None)
+    for batch in batches:
+        step(batch)
+    torch.manual_seed(1)
+    reference = plain_steps(plain, recipe, batches)
+    assert len(batches) == 50
+    assert same_weights(fast, plain)
+    for mine, theirs in zip(optimizer.state.values(), reference.state.values(), strict=True):
+        assert all(
+            torch.equal(mine[name], theirs[name]) for name in theirs if theirs[name] is not None
+        )
+
+
+def test_the_fast_optimizer_step_follows_a_schedule_and_a_reloaded_state() -> None:
+    """Lists that were collected once must not outlive the tensors they were collected from."""
+    models = tiny_linear(), tiny_linear()
+    optimizers = [Recipe().make_optimizer(model) for model in models]
+    steps = [optimizer_step(optimizers[0]), optimizers[1].step]
+    for number in range(12):
+        for model, optimizer, step in zip(models, optimizers, steps, strict=True):
+            batch = some_batch()
+            optimizer.zero_grad()
+            cross_entropy(model(batch.images), batch.labels).backward()
+            optimizer.param_groups[0]["lr"] = 0.01 / (1 + number)
+            if number == 6:
+                optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+            step()
+    assert same_weights(*models)
+
+
+def test_parameters_without_gradient_go_through_the_plain_step() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.one, self.two, self.use_two = nn.Linear(784, 10), nn.Linear(784, 10), True
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            flat = images.flatten(1)
+            return self.one(flat) + (self.two(flat) if self.use_two else 0)
+
+    models = Branches(), Branches()
+    optimizers = [Recipe().make_optimizer(model) for model in models]
+    steps = [optimizer_step(optimizers[0]), optimizers[1].step]
+    for number in range(8):
+        for model, optimizer, step in zip(models, optimizers, steps, strict=True):
+            model.use_two = number % 3 != 0
+            batch = some_batch()
+            optimizer.zero_grad()
+            cross_entropy(model(batch.images), batch.labels).backward()
+            step()
+    assert same_weights(*models)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (torch.optim.RMSprop, "RMSprop"),
+        (torch.optim.Adam, "not fused"),
+        (lambda p: torch.optim.Adam(p, fused=True, amsgrad=True), "AMSGrad"),
+        (lambda p: torch.optim.Adam(p, fused=True, lr=torch.tensor(0.1)), "tensor learning rate"),
+    ],
+)
+def test_other_optimizers_keep_their_own_step(make, reason: str, caplog) -> None:  # type: ignore[no-untyped-def]
+    caplog.set_level(logging.DEBUG)
+    optimizer = make(tiny_linear().parameters())
+    assert optimizer_step(optimizer) == optimizer.step
+    assert reason in caplog.text
+
+
+def test_an_optimizer_with_hooks_keeps_its_own_step(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    optimizer = Recipe().make_optimizer(tiny_linear())
+    optimizer.register_step_post_hook(lambda *_: None)
+    assert optimizer_step(optimizer) == optimizer.step
+    assert "hooks" in caplog.text
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=12))
+def test_epoch_means_do_not_depend_on_how_items_are_cut(sizes: list[int]) -> None:
+    count = sum(sizes)
+    generator = torch.Generator().manual_seed(count)
+    logits = torch.randn(count, 10, generator=generator)
+    labels = torch.randint(0, 10, (count,), generator=generator)
+    meter = Meter()
+    for some_logits, some_labels in zip(logits.split(sizes), labels.split(sizes), strict=True):
+        meter.add(cross_entropy(some_logits, some_labels), some_logits, some_labels)
+        meter.metrics()  # reading in between must not count anything twice
+    metrics = meter.metrics()
+    assert metrics.count == count
+    assert metrics.accuracy == (logits.argmax(1) == labels).sum().item() / count
+    assert metrics.loss == pytest.approx(cross_entropy(logits.double(), labels).item(), rel=1e-6)
+
+
+def test_the_meter_understands_one_hot_labels_and_many_batches() -> None:
+    meter = Meter()
+    logits, labels = torch.eye(10), torch.eye(10)
+    for _ in range(5000):
+        meter.add(torch.tensor(2.0), logits, labels)
+    metrics = meter.metrics()
+    assert (metrics.loss, metrics.accuracy, metrics.count) == (2.0, 1.0, 50_000)
+
+
+def test_an_empty_meter_knows_nothing() -> None:
+    metrics = Meter().metrics()
+    assert metrics.count == 0
+    assert metrics.loss != metrics.loss
+
+
+def modes(model: nn.Module) -> list[bool]:
+    return [module.training for module in model.modules()]
+
+
+def test_looking_changes_no_mode_no_weight_and_no_statistics() -> None:
+    model = tiny_noisy()
+    model[1].eval()  # type: ignore[index] # a frozen batch norm inside a training model
+    before, state = modes(model), copy.deepcopy(model.state_dict())
+    source = batch_source(tiny_set(), device=CPU, batch_size=8)
+    evaluate(model, source.evaluation_batches(), cross_entropy)
+    predictions = predict(model, source.evaluation_batches())
+    assert modes(model) == before
+    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
+    assert not predictions.probabilities.is_inference()
+    assert torch.allclose(predictions.probabilities.sum(1), torch.ones(40))
+
+
+def test_modes_are_restored_after_an_error() -> None:
+    model = tiny_noisy()
+    model[1].eval()  # type: ignore[index]
+    before = modes(model)
+
+    def fail() -> None:
+        with kept_modes(model):
+            model.train()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert modes(model) == before
+
+
+class Viewer(nn.Module):
+    """A model that `.view`s its convolution's output, as many tutorials do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(1, 3, 3), nn.Linear(3 * 26 * 26, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.convolution(images)
+        return self.linear(features.view(len(images), -1))
+
+
+class Stretch(nn.Module):
+    """A model whose output depends on the memory layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(1, 3, 3), nn.Linear(3 * 26 * 26, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.convolution(images)
+        order = torch.as_strided(features, (len(images), 3 * 26 * 26), (3 * 26 * 26, 1))
+        return self.linear(order)
+
+
+def is_channels_last(model: nn.Module) -> bool:
+    return any(
+        p.ndim == 4 and p.shape[1] > 1 and p.is_contiguous(memory_format=torch.channels_last)
+        for p in model.parameters()
+    )
+
+
+def two_convolutions() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(2304, 10))
+
+
+def test_a_convolution_moves_to_channels_last_with_the_same_output() -> None:
+    model = two_convolutions()
+    batch = some_batch()
+    before = model(batch.images)
+    prepare_model(model, batch)
+    assert is_channels_last(model)
+    assert torch.allclose(model(batch.images), before, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [Viewer(), Stretch()], ids=["view", "strides"])
+def test_a_model_that_cannot_live_with_channels_last_stays(
+    model: nn.Module, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    model.extra = nn.Conv2d(3, 3, 3)  # a weight on which the layout can be seen
+    batch = some_batch()
+    before = model(batch.images)
+    prepare_model(model, batch)
+    assert not is_channels_last(model)
+    assert torch.equal(model(batch.images), before)
+    assert "stays in the default layout" in caplog.text
+
+
+def test_preparing_leaves_no_trace() -> None:
+    model = tiny_noisy()
+    state, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    prepare_model(model, some_batch())
+    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
+    assert torch.equal(random, torch.get_rng_state())
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (nn.Flatten(), r"Flatten gave shape \(20, 784\).*|"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 9)), r"gave shape \(20, 9\) for 20 images"),
+        (nn.Identity(), r"gave shape \(20, 1, 28, 28\)"),
+    ],
+)
+def test_a_wrong_output_is_named(model: nn.Module, words: str) -> None:
+    if isinstance(model, nn.Flatten):
+        prepare_model(model, some_batch(20))  # more scores than classes are allowed
+        return
+    with pytest.raises(ModelOutputError, match=words):
+        prepare_model(model, some_batch(20))
+
+
+def test_outputs_that_are_no_float_tensor_are_named() -> None:
+    class Odd(nn.Module):
+        answer: object = None
+
+        def forward(self, images: torch.Tensor) -> object:
+            return self.answer
+
+    model = Odd()
+    with pytest.raises(ModelOutputError, match="Odd gave NoneType"):
+        prepare_model(model, some_batch(20))
+    model.answer = torch.zeros(20, 10, dtype=torch.int64)
+    with pytest.raises(ModelOutputError, match=r"numbers of type torch.int64"):
+        prepare_model(model, some_batch(20))
