@@ -1,7 +1,6 @@
 """Makes throw-away installed distributions: a module, a dist-info folder, and a line on sys.path.
 
-    with installed(tmp_path, Plugin("acme", {"mine": "acme_models:Mine"}, "class Mine: ...")):
-        fmnistlab.create_model("mine")
+Use it as ``with installed(tmp_path, Plugin("acme", {"mine": "acme:build"})): ...``.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class CNN(nn.Module):
         blocks: list[nn.Module] = []
         for inputs, outputs in ((1, 8), (8, 16), (16, 32), (32, 64)):
             blocks += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.LeakyReLU()]
-        self.layers = nn.Sequential(
+        self.layers: nn.Sequential = nn.Sequential(
             *blocks,
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),

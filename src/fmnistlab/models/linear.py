@@ -26,7 +26,7 @@ class LinearNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
+        self.layers: nn.Sequential = nn.Sequential(
             nn.Flatten(),
             nn.Linear(PIXELS, 256),
             nn.LeakyReLU(),

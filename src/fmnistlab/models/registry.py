@@ -151,7 +151,7 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
             "due; tell its authors."
         )
     # Not the module's own __setattr__: a plug-in may have changed what that does.
-    object.__setattr__(model, _REFERENCE, ModelReference(name.lower(), dict(options)))
+    object.__setattr__(model, _REFERENCE, ModelReference(name.lower(), options))
     return model
 
 

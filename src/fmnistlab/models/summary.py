@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -24,7 +25,7 @@ class LayerSummary:
         name: where the layer is in the model, such as "layers.3"; "" if it is the model itself.
         kind: its class, such as "Conv2d".
         output_shape: shape of its (first) output for a batch of one image; () if that is no tensor.
-        parameters: how many numbers it can learn or keeps fixed that no earlier row has counted.
+        parameters: those of the layer, trainable or not, that no earlier row has counted.
         flops: floating-point operations of this call, 2 for each multiply-add.
     """
 
@@ -167,7 +168,7 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _countable_kernels() -> Iterator[None]:
-    """Keeps torch from kernels that fuse a whole LSTM or Transformer layer: they count as 0."""
+    """Keeps torch from kernels that fuse an LSTM, attention or a Transformer: they count as 0."""
     libraries: tuple[Any, ...] = (torch.backends.mkldnn, torch.backends.cudnn)
     enabled = [library.enabled for library in libraries]
     fast_path = torch.backends.mha.get_fastpath_enabled()
@@ -175,7 +176,8 @@ def _countable_kernels() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(False)
         for library in libraries:
             library.enabled = False
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         for library, value in zip(libraries, enabled, strict=True):
             library.enabled = value
