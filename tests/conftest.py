@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# One thread: two of them wait for each other at every small operation, which takes for ever on a
+# machine that does something else as well. This must come before the first import of torch.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from pathlib import Path
 
 import pytest

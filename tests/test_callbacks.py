@@ -72,7 +72,7 @@ def play(callback: Callback, values: list[float]) -> tuple[Run, int, torch.nn.Mo
 
 
 def bias(model: torch.nn.Module) -> float:
-    return float(model[1].bias[0])  # type: ignore[index, union-attr]
+    return float(model[1].bias[0].detach())  # type: ignore[index, union-attr]
 
 
 LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, float("nan")]), min_size=1, max_size=12)

@@ -87,11 +87,13 @@ class DataFormatError(DataError, ValueError):
         column: str | None = None,
         value: str | None = None,
     ) -> None:
-        self.path = fspath(path)
+        self.path: str = fspath(path)
         self.reason = reason
         self.line = line
         self.column = column
-        self.value = value if value is None or len(value) <= 40 else value[:37] + "..."
+        self.value: str | None = value
+        if value is not None and len(value) > 40:
+            self.value = value[:37] + "..."
         where = self.path
         if line is not None:
             where += f", line {line}"

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, overload
+from typing import ClassVar, Final, overload
 
 from fmnistlab.errors import ConfigurationError, UnknownMetricError, suggestion
 from fmnistlab.training.epoch_record import EpochRecord
@@ -35,7 +35,7 @@ class History(Sequence[EpochRecord]):
         ConfigurationError: the epochs of `records` are not 1, 2, 3 and so on.
     """
 
-    __hash__ = None  # type: ignore[assignment] # it grows while the training runs
+    __hash__: ClassVar[None]  # type: ignore[assignment] # it grows while the training runs
 
     def __init__(self, records: Iterable[EpochRecord] = ()) -> None:
         self._records: list[EpochRecord] = []

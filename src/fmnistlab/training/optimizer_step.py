@@ -52,8 +52,9 @@ class _FusedAdamStep:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        decoupled = type(optimizer) is torch.optim.AdamW
-        self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+        # Underscored in torch: `_obstacle` looks whether they are there, a test compares bits.
+        kernels = torch._fused_adam_, torch._fused_adamw_  # pyright: ignore[reportPrivateImportUsage]
+        self._kernel = kernels[type(optimizer) is torch.optim.AdamW]
         self._groups: list[_Group] = []
 
     @torch.no_grad()
@@ -65,7 +66,7 @@ class _FusedAdamStep:
             return
         for group, of_group in zip(self._groups, gradients, strict=True):
             settings = group.settings
-            torch._foreach_add_(group.steps, 1)
+            torch._foreach_add_(group.steps, 1)  # pyright: ignore[reportPrivateImportUsage]
             self._kernel(
                 group.parameters,
                 of_group,  # type: ignore[arg-type] # _usable has seen that none is None

@@ -71,7 +71,7 @@ class Trainer:
         self.model = model
         self.recipe = recipe
         self.seed = seed
-        self.history = History()
+        self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
         self._placement = DevicePlacement(device)
         self._dispatch = Dispatch([self._placement, HistoryRecorder(), *callbacks])

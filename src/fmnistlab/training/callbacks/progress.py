@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Never, TextIO
+from io import TextIOBase
+from typing import Never
 
 from tqdm.auto import tqdm
 
@@ -23,7 +24,7 @@ class ProgressBar(Callback):
             neither a terminal nor a notebook.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIOBase | None = None) -> None:
         self._stream = stream
         self._bar: tqdm[Never] | None = None
 

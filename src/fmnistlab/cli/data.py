@@ -1,0 +1,125 @@
+"""`fmnistlab data`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmnistlab.json_text import json_text
+
+if TYPE_CHECKING:
+    from fmnistlab.data.dataset import FashionMNISTCSV
+
+_DEFAULT_PICTURE = Path("fashion-mnist-samples.png")
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "data",
+        parents=[common],
+        help="show the data, check a CSV file, export the bundled files",
+        description="Shows what is in the data that ships with fmnistlab, or reads your CSV files "
+        "as strictly as a training would and shows what is in them.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "files", metavar="FILE", nargs="*", type=Path, help="CSV files to check (default: bundled)"
+    )
+    parser.add_argument(
+        "--picture",
+        nargs="?",
+        type=Path,
+        const=_DEFAULT_PICTURE,
+        metavar="FILE",
+        help=f"draw ten images of each class into FILE (default: {_DEFAULT_PICTURE})",
+    )
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write the bundled data as fashion-mnist_train.csv and fashion-mnist_test.csv",
+    )
+    parser.set_defaults(command=_data)
+
+
+def _data(options: argparse.Namespace) -> int:
+    from fmnistlab.data.dataset import FashionMNISTCSV
+    from fmnistlab.errors import ConfigurationError
+
+    if options.export is not None:
+        if options.files:
+            raise ConfigurationError("--export writes the bundled data; name no FILE with it.")
+        return _export(options.export)
+    if options.files:
+        tables = [FashionMNISTCSV(path) for path in options.files]
+    else:
+        tables = [FashionMNISTCSV.bundled(part) for part in ("train", "test")]
+    if options.json:
+        print(json_text([_describe(table) for table in tables]))
+    else:
+        for table in tables:
+            _print(table)
+    if options.picture is not None:
+        _draw(tables[0], options.picture)
+    elif not options.json:
+        print("see it: fmnistlab data --picture", file=sys.stderr)
+    return 0
+
+
+def _describe(table: FashionMNISTCSV) -> dict[str, object]:
+    counts = table.targets.bincount(minlength=len(table.classes)).tolist()
+    pixels = table.data.double() / 255
+    return {
+        "name": table.name,
+        "rows": len(table),
+        "fingerprint": table.fingerprint,
+        "pixel_mean": pixels.mean().item(),
+        "pixel_std": pixels.std(correction=0).item(),
+        "classes": dict(zip(table.classes, counts, strict=True)),
+    }
+
+
+def _print(table: FashionMNISTCSV) -> None:
+    from fmnistlab.results.tables import format_table
+
+    facts = _describe(table)
+    print(facts["name"])
+    print(f"  rows         {len(table):,} images of 28 x 28 pixels")
+    print(f"  pixels       mean {facts['pixel_mean']:.5f}, deviation {facts['pixel_std']:.5f}")
+    print(f"  fingerprint  {table.fingerprint}")
+    print()
+    counts = facts["classes"]
+    assert isinstance(counts, dict)  # noqa: S101 - for the type checker
+    rows = [(label, name, counts[name]) for label, name in enumerate(table.classes)]
+    print(format_table(["label", "class", "images"], rows))
+    print()
+
+
+def _draw(table: FashionMNISTCSV, path: Path) -> None:
+    from fmnistlab.results.plots import plot_samples, save_figure
+
+    save_figure(plot_samples(table.data, table.targets, heading=table.name), path)
+    print(f"picture: {path}")
+
+
+def _export(folder: Path) -> int:
+    from fmnistlab.data.dataset import FashionMNISTCSV
+    from fmnistlab.errors import DataFileError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFileError(f"{folder}: cannot be made: {error.strerror}.") from error
+    for part in ("train", "test"):
+        path = folder / f"fashion-mnist_{part}.csv"
+        if path.exists():
+            raise DataFileError(f"{path}: exists already; remove it or name another folder.")
+        FashionMNISTCSV.bundled(part).to_csv(path)
+        print(path)
+    return 0

@@ -1,0 +1,74 @@
+"""`fmnistlab evaluate RUN`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from fmnistlab.json_text import json_text
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        parents=[common],
+        help="measure a trained model again, on the same or on other data",
+        description="Measures the model of a run folder on its test set, or on another CSV file, "
+        "and prints loss, accuracy with its 95 %% interval, and a line for each class.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="a folder that `train` wrote")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="a CSV file to measure on, all of it (default: the run's own test set)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.set_defaults(command=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from fmnistlab.data.dataset import FashionMNISTCSV
+    from fmnistlab.data.source import load_train_and_test
+    from fmnistlab.errors import DataFormatError
+    from fmnistlab.results.classification import class_scores, class_table
+    from fmnistlab.run_folder import CONFIG, RunFolder
+    from fmnistlab.training.trainer import Trainer
+
+    folder = RunFolder.open(options.run)
+    trainer = Trainer.load(folder.checkpoint, device=options.device)
+    if options.data is not None:
+        data = FashionMNISTCSV(options.data)
+    else:
+        recorded = folder.read_json(CONFIG)["data"]
+        source = None if recorded["source"] == "bundled" else Path(recorded["source"])
+        _, data = load_train_and_test(source)
+        if data.fingerprint != recorded["test"]["fingerprint"]:
+            raise DataFormatError(
+                source or "bundled test set",
+                "is no longer the test set of this run: its fingerprint differs. Put the old file "
+                "back, or name a file with --data",
+            )
+    metrics = trainer.evaluate(data)
+    scores = class_scores(data.targets, trainer.predict(data))
+    if options.json:
+        content = {
+            "loss": metrics.loss,
+            "accuracy": metrics.accuracy,
+            "accuracy_interval_95": metrics.accuracy_interval(),
+            "count": metrics.count,
+            "fingerprint": data.fingerprint,
+            "classes": [dataclasses.asdict(score) for score in scores],
+        }
+        print(json_text(content))
+        return 0
+    print(metrics)
+    print()
+    print(class_table(scores))
+    return 0

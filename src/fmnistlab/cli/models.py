@@ -1,0 +1,86 @@
+"""`fmnistlab models`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from fmnistlab.errors import FmnistlabError
+from fmnistlab.json_text import json_text
+
+if TYPE_CHECKING:
+    from fmnistlab.models.registry import ModelSource
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "models",
+        parents=[common],
+        help="list all models, with size and origin, or what is wrong with them",
+        description="Lists every model that an installed package offers: its name, the number of "
+        "its parameters and the package it comes from, or the reason why it cannot be used.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="show the layers of this model instead"
+    )
+    parser.set_defaults(command=_models)
+
+
+def _models(options: argparse.Namespace) -> int:
+    if options.model is not None:
+        return _show(options.model, as_json=options.json)
+    from fmnistlab.models.registry import find_models, unreadable_packages
+
+    found = [_describe(source) for sources in find_models().values() for source in sources]
+    for sentence in unreadable_packages():
+        print(f"note: {sentence}", file=sys.stderr)
+    if options.json:
+        print(json_text(found))
+        return 0
+    from fmnistlab.results.tables import format_table
+
+    rows = [
+        (entry["name"], entry["parameters"], entry["package"], entry["version"]) for entry in found
+    ]
+    print(format_table(["name", "parameters", "package", "version"], rows))
+    for entry in found:
+        if entry["error"] is not None:
+            print(f"\n{entry['name']} cannot be used: {entry['error']}")
+    return 0
+
+
+def _describe(source: ModelSource) -> dict[str, str | int | None]:
+    """Builds one model to learn its size; whatever is wrong with it stays in its own line."""
+    from fmnistlab.models.registry import create_model
+
+    parameters, error = None, source.refusal
+    if error is None:
+        try:
+            model = create_model(f"{source.package}:{source.name}")
+            parameters = sum(parameter.numel() for parameter in model.parameters())
+        except FmnistlabError as problem:
+            error = str(problem)
+    return {
+        "name": source.name,
+        "parameters": parameters,
+        "package": source.package,
+        "version": source.version,
+        "error": error,
+    }
+
+
+def _show(name: str, *, as_json: bool) -> int:
+    import dataclasses
+
+    from fmnistlab.models.registry import create_model
+    from fmnistlab.models.summary import summary
+
+    shown = summary(create_model(name))
+    print(json_text(dataclasses.asdict(shown)) if as_json else shown)
+    return 0

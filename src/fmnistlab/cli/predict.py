@@ -1,0 +1,185 @@
+"""`fmnistlab predict RUN IMAGES...`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fmnistlab.json_text import json_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fmnistlab.training.predictions import Predictions
+
+_LARGEST_SHEET = 24
+
+
+class NamedImage(NamedTuple):
+    """One image to be classified: what it is called, uint8 (28, 28), its label if known."""
+
+    name: str
+    pixels: np.ndarray
+    label: int | None
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "predict",
+        parents=[common],
+        help="say what is on pictures or on rows of a CSV file",
+        description="Says what the model of a run folder sees on each image, and draws a picture "
+        "of the images with their probabilities.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="a folder that `train` wrote")
+    parser.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="a picture file (PNG, JPEG, ...), or a CSV file with rows: FILE.csv takes all, "
+        "FILE.csv:7 one, FILE.csv:0-11 a range; the first row is 0",
+    )
+    parser.add_argument(
+        "--invert",
+        action="store_true",
+        help="swap black and white of picture files; needed for dark clothes on a white ground",
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.set_defaults(command=_predict)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    import numpy as np
+    import torch
+
+    from fmnistlab.run_folder import RunFolder
+    from fmnistlab.training.trainer import Trainer
+
+    folder = RunFolder.open(options.run)
+    trainer = Trainer.load(folder.checkpoint, device=options.device)
+    pictures = [
+        picture for word in options.images for picture in _read(word, invert=options.invert)
+    ]
+    stack = np.stack([picture.pixels for picture in pictures])
+    predictions = trainer.predict(torch.from_numpy(stack).unsqueeze(1))
+    if options.json:
+        print(json_text(_as_json(pictures, predictions)))
+    else:
+        print(_as_table(pictures, predictions))
+    _draw(pictures, predictions, options.picture or folder.path / "predictions.png")
+    return 0
+
+
+def _read(word: str, *, invert: bool) -> list[NamedImage]:
+    """Returns the images that one word of the command line means."""
+    from fmnistlab.data.picture import read_picture
+
+    path, rows = _split_rows(word)
+    if ".csv" in path.name.lower():
+        return _read_rows(path, rows)
+    picture = read_picture(word, invert=invert)
+    if picture.bright_ground:
+        print(
+            f"note: {word}: the ground is bright, but the model knows bright clothes on black; "
+            f"try {'without' if invert else 'with'} --invert",
+            file=sys.stderr,
+        )
+    return [NamedImage(word, picture.pixels, None)]
+
+
+def _split_rows(word: str) -> tuple[Path, range | None]:
+    """Splits FILE.csv:0-11 into file and rows; a word that is a file is only that."""
+    name, colon, rows = word.rpartition(":")
+    first, dash, last = rows.partition("-")
+    if not colon or Path(word).exists() or not first.isdecimal():
+        return Path(word), None
+    if dash and not last.isdecimal():
+        return Path(word), None
+    return Path(name), range(int(first), int(last if dash else first) + 1)
+
+
+def _read_rows(path: Path, rows: range | None) -> list[NamedImage]:
+    from fmnistlab.data.dataset import FashionMNISTCSV
+    from fmnistlab.errors import ConfigurationError
+
+    data = FashionMNISTCSV(path)
+    chosen = range(len(data)) if rows is None else rows
+    if not chosen or chosen[-1] >= len(data):
+        raise ConfigurationError(
+            f"{path}: has rows 0 to {len(data) - 1}, so {chosen.start}-{chosen.stop - 1} "
+            "cannot be taken."
+        )
+    return [
+        NamedImage(f"{path.name}:{row}", data.data[row].numpy(), int(data.targets[row]))
+        for row in chosen
+    ]
+
+
+def _as_table(pictures: list[NamedImage], predictions: Predictions) -> str:
+    from fmnistlab.data.schema import CLASS_NAMES
+    from fmnistlab.results.tables import format_table
+
+    rows: list[list[str | float]] = []
+    for picture, probabilities in zip(pictures, predictions.probabilities, strict=True):
+        values, classes = probabilities.topk(2)
+        row: list[str | float] = [picture.name]
+        for value, label in zip(values.tolist(), classes.tolist(), strict=True):
+            row += [CLASS_NAMES[label], value]
+        if any(other.label is not None for other in pictures):
+            row.append("" if picture.label is None else CLASS_NAMES[picture.label])
+        rows.append(row)
+    columns = ["image", "predicted", "probability", "next", "probability", "true"]
+    width = shutil.get_terminal_size((1000, 24)).columns
+    return format_table(columns[: len(rows[0])], rows, width=width)
+
+
+def _as_json(pictures: list[NamedImage], predictions: Predictions) -> list[dict[str, object]]:
+    from fmnistlab.data.schema import CLASS_NAMES
+
+    return [
+        {
+            "image": picture.name,
+            "label": label,
+            "class": CLASS_NAMES[label],
+            "probabilities": dict(zip(CLASS_NAMES, probabilities, strict=True)),
+            "true": None if picture.label is None else CLASS_NAMES[picture.label],
+        }
+        for picture, label, probabilities in zip(
+            pictures, predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True
+        )
+    ]
+
+
+def _draw(pictures: list[NamedImage], predictions: Predictions, path: Path) -> None:
+    import numpy as np
+
+    from fmnistlab.errors import MissingExtraError
+    from fmnistlab.results.plots import plot_predictions, save_figure
+
+    shown = pictures[:_LARGEST_SHEET]
+    labels = [picture.label for picture in shown if picture.label is not None]
+    try:
+        figure = plot_predictions(
+            np.stack([picture.pixels for picture in shown]),
+            predictions.probabilities[: len(shown)],
+            np.array(labels) if len(labels) == len(shown) else None,
+        )
+    except MissingExtraError as error:
+        print(f"note: no picture was drawn: {error}", file=sys.stderr)
+        return
+    save_figure(figure, path)
+    print(f"picture: {path}", file=sys.stderr)

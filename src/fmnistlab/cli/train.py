@@ -1,0 +1,95 @@
+"""`fmnistlab train MODEL`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from fmnistlab.json_text import json_text
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "train",
+        parents=[common],
+        help="train a model, test it once, and write a run folder",
+        description="Trains MODEL on four fifths of the training set, validates on the rest after "
+        "each epoch, tests once at the end, and writes a run folder with settings, history, "
+        "checkpoint, result and pictures.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", metavar="MODEL", help="a name that `fmnistlab models` lists")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR|FILE",
+        help="folder with fashion-mnist_train.csv and fashion-mnist_test.csv, or one CSV file, of "
+        "which a fifth is held out as test set (default: the real data, which ships with "
+        "fmnistlab)",
+    )
+    parser.add_argument("--epochs", type=int, default=10, help="passes over the data (default: 10)")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, metavar="N", help="images in a batch (default: 32)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=1e-3, metavar="RATE", help="learning rate (default: 0.001)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="determines initial weights, order of images and all noise (default: 0)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the run folder, new or empty (default: runs/MODEL-TIME)",
+    )
+    parser.set_defaults(command=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    # torch is imported here, so that --help and wrong usage answer at once.
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from fmnistlab.cli.epoch_table import EpochTable
+    from fmnistlab.experiment import ExperimentConfig, run_experiment
+    from fmnistlab.training.callbacks import Callback, LogLines, ProgressBar
+    from fmnistlab.training.recipes import CLASSIC
+
+    config = ExperimentConfig(
+        model=options.model,
+        data=options.data,
+        recipe=CLASSIC.replace(
+            epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.lr
+        ),
+        seed=options.seed,
+        device=options.device,
+        out=options.out,
+    )
+    callbacks: list[Callback] = [ProgressBar()]
+    if not options.json:
+        callbacks.append(EpochTable())
+    if options.verbose:
+        callbacks.append(LogLines())
+    logging.getLogger("fmnistlab.experiment").setLevel(logging.INFO)
+    with logging_redirect_tqdm():
+        experiment = run_experiment(config, callbacks)
+    for note in experiment.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if options.json:
+        print(json_text({"folder": str(experiment.folder), **experiment.result}))
+        return 0
+    print(f"test: {experiment.test}")
+    print(f"run folder: {experiment.folder}")
+    return 0

@@ -1,0 +1,211 @@
+"""One experiment: data, model, trainer and run folder, wired together here and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import platform
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmnistlab import seeding
+from fmnistlab.data.dataset import FashionMNISTCSV
+from fmnistlab.data.source import load_train_and_test
+from fmnistlab.errors import MissingExtraError
+from fmnistlab.models.registry import create_model
+from fmnistlab.results.classification import ClassScore, class_scores, confusion_matrix
+from fmnistlab.run_folder import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT, RunFolder
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.callbacks.csv_log import history_to_csv
+from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.predictions import Predictions
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipes import CLASSIC
+from fmnistlab.training.trainer import Trainer
+from fmnistlab.version import __version__
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """Everything that determines an experiment.
+
+    Args:
+        model: name of a registered model.
+        model_options: keyword arguments for it.
+        data: where training and test set are; see `load_train_and_test`. None: the bundled ones.
+        valid_fraction: part of the training set that is validated on instead, 0 to 1.
+        split_seed: seed of that split; 42, as in the tutorial, so that all seeds share one split.
+        recipe: how to train.
+        seed: determines initial weights, order, augmentation and noise.
+        device: where to train; see `DevicePlacement`.
+        out: the run folder; None makes `runs/MODEL-TIME`.
+    """
+
+    model: str
+    model_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    data: Path | None = None
+    valid_fraction: float = 0.2
+    split_seed: int = 42
+    recipe: Recipe = CLASSIC
+    seed: int = 0
+    device: str = "auto"
+    out: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A finished experiment.
+
+    Attributes:
+        folder: the run folder.
+        trainer: with the trained model and the history.
+        test: loss and accuracy on the test set.
+        scores: how well each class is recognized there.
+        result: what `result.json` holds.
+        notes: what could not be done, in words, such as pictures without matplotlib.
+    """
+
+    folder: Path
+    trainer: Trainer
+    test: Metrics
+    scores: tuple[ClassScore, ...]
+    result: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ()) -> Experiment:
+    """Trains a model, tests it once, and writes a run folder.
+
+    Args:
+        config: what to do.
+        callbacks: watch the training.
+
+    Returns:
+        The finished experiment.
+
+    Raises:
+        FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
+            nothing was written into it.
+    """
+    # Model and trainer come first: a wrong name or device should not wait for the data.
+    with seeding.isolated_randomness(seeding.derive_seed(config.seed, "initialize")):
+        model = create_model(config.model, **config.model_options)
+    trainer = Trainer(
+        model, config.recipe, device=config.device, seed=config.seed, callbacks=callbacks
+    )
+    device = trainer.device
+    folder = RunFolder.create(config.out, config.model.lower())
+    try:
+        if config.data is None:
+            _logger.info("reading the data that ships with fmnistlab")
+        train, test = load_train_and_test(config.data)
+        fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
+        _logger.info(
+            "training %s on %s: %s images to learn from, %s to validate, %s to test",
+            config.model,
+            device,
+            *(f"{len(part):,}" for part in (fit_set, valid_set, test)),
+        )
+        started = time.perf_counter()
+        trainer.fit(fit_set, valid_set)
+        seconds = time.perf_counter() - started
+        measured = trainer.evaluate(test)
+        predictions = trainer.predict(test)
+        scores = class_scores(test.targets, predictions)
+        result = _result(trainer, measured, scores, seconds)
+        parts = {"fit": fit_set, "valid": valid_set, "test": test}
+        folder.write_json(CONFIG, _describe(config, device, parts))
+        folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
+        folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
+        trainer.save(folder.checkpoint)
+        notes = write_pictures(folder.path, trainer, fit_set, test, predictions)
+        folder.write_json(RESULT, result)
+    except BaseException:
+        folder.remove_if_empty()
+        raise
+    return Experiment(folder.path, trainer, measured, scores, result, notes)
+
+
+def write_pictures(
+    folder: Path,
+    trainer: Trainer,
+    fit_set: FashionMNISTCSV,
+    test: FashionMNISTCSV,
+    predictions: Predictions,
+) -> tuple[str, ...]:
+    """Writes curves, samples, mistakes and the confusion matrix as PNG files.
+
+    Returns:
+        Notes on what could not be drawn; empty if all could.
+    """
+    try:
+        from fmnistlab.results import plots  # noqa: PLC0415 - matplotlib is optional
+
+        curves = plots.plot_curves(trainer.history)
+    except MissingExtraError as error:
+        return (f"no pictures were drawn: {error}",)
+    figures = {
+        "curves": curves,
+        "samples": plots.plot_samples(fit_set.data, fit_set.targets),
+        "mistakes": plots.plot_mistakes(test.data, test.targets, predictions),
+        "confusion": plots.plot_confusion(confusion_matrix(test.targets, predictions)),
+    }
+    for name, figure in figures.items():
+        plots.save_figure(figure, folder / f"{name}.png")
+    return ()
+
+
+def _result(
+    trainer: Trainer, test: Metrics, scores: tuple[ClassScore, ...], seconds: float
+) -> dict[str, Any]:
+    last = trainer.history[-1]
+    return {
+        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "epochs": len(trainer.history),
+        "seconds": round(seconds, 3),
+        "validation": {
+            "loss": last.val_loss,
+            "accuracy": last.val_accuracy,
+            "count": last.val_count,
+        },
+        "test": {
+            "loss": test.loss,
+            "accuracy": test.accuracy,
+            "accuracy_interval_95": list(test.accuracy_interval()),
+            "count": test.count,
+        },
+        "classes": [dataclasses.asdict(score) for score in scores],
+    }
+
+
+def _describe(
+    config: ExperimentConfig, device: torch.device, parts: dict[str, FashionMNISTCSV]
+) -> dict[str, Any]:
+    return {
+        "model": {"name": config.model, "options": config.model_options},
+        "data": {
+            "source": "bundled" if config.data is None else str(config.data.resolve()),
+            **{
+                name: {"rows": len(part), "fingerprint": part.fingerprint}
+                for name, part in parts.items()
+            },
+        },
+        "split": {"valid_fraction": config.valid_fraction, "seed": config.split_seed},
+        "recipe": config.recipe.to_dict(),
+        "seed": config.seed,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "fmnistlab": __version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        },
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,1 @@
+"""From numbers to judgement: scores by class, tables, pictures."""

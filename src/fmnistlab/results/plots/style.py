@@ -1,0 +1,153 @@
+"""The look that all pictures share: sizes, colors, the figure to draw on, how images are shown.
+
+The colors are those of M. Okabe and K. Ito, "Color universal design" (2008), which people with
+any common form of color blindness can tell apart; nothing is said by color alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+from torch import Tensor
+
+from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES, PIXEL_MAX
+from fmnistlab.errors import ConfigurationError, MissingExtraError
+from fmnistlab.shapes import Float, Int64, Shaped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE: Final = "#0072B2"
+"""Training; right answers."""
+
+VERMILION: Final = "#D55E00"
+"""Validation; cells of mistakes."""
+
+RUST: Final = "#B24A00"
+"""Text about wrong answers: vermilion, darkened until it has a contrast of 5 to 1 on white."""
+
+INK: Final = "#222222"
+"""Text and marks."""
+
+GREY: Final = "#6B6B6B"
+"""What is there only for orientation; 5 to 1 in contrast to white."""
+
+PALE: Final = "#D9D9D9"
+"""Lines and bars in the background."""
+
+DPI: Final = 150
+"""Pixels to the inch in saved pictures; an image pixel is then a whole number of them."""
+
+LARGE: Final = 11.0
+"""Size of titles in points."""
+
+MEDIUM: Final = 9.5
+"""Size of axis labels in points."""
+
+SMALL: Final = 8.5
+"""Size of everything else in points."""
+
+Images: TypeAlias = (
+    Shaped[Tensor, "rows *channel 28 28"] | Shaped[np.ndarray, "rows *channel 28 28"]
+)
+"""Images to show: uint8 0..255 or floats 0..1, shape (rows, 28, 28) or (rows, 1, 28, 28)."""
+
+Labels: TypeAlias = Shaped[Tensor, "rows"] | Shaped[np.ndarray, "rows"]
+"""Labels 0 to 9 of the images, whole numbers, shape (rows,)."""
+
+
+def figure_to_draw_on(figure: Figure | None, width: float, height: float) -> Figure:
+    """Returns `figure`, or a new white one of `width` times `height` inches if it is None.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    if figure is not None:
+        return figure
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - optional, and slow to import
+    except ImportError as error:
+        raise MissingExtraError(
+            "pictures need matplotlib: python -m pip install 'fmnistlab[plot]'"
+        ) from error
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+
+
+def lay_out(figure: Figure) -> None:
+    """Makes room for all labels, once, unless the figure came with a layout of its own.
+
+    Left in force, matplotlib's layout would go on moving the axes by fractions of a pixel at each
+    drawing, and no two files would be the same.
+    """
+    if figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08, wspace=0.02)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
+def brightness(images: Images) -> Float[np.ndarray, "rows 28 28"]:
+    """Returns images as float32 0..1, 0 being black.
+
+    Raises:
+        ConfigurationError: the shape is none of those of `Images`, or a float is outside 0..1.
+    """
+    array = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
+    if array.ndim == 4 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 3 or array.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE):
+        raise ConfigurationError(
+            f"images to show must have the shape (rows, 28, 28) or (rows, 1, 28, 28), not "
+            f"{tuple(images.shape)}."
+        )
+    scale = PIXEL_MAX if array.dtype == np.uint8 else 1
+    values = (array / scale).astype(np.float32)
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ConfigurationError(
+            f"images to show must be uint8, or floats from 0 to 1; these go from "
+            f"{values.min():.4g} to {values.max():.4g}. Undo any normalization first."
+        )
+    return values
+
+
+def label_array(labels: Labels, count: int) -> Int64[np.ndarray, "rows"]:
+    """Returns labels as int64.
+
+    Raises:
+        ConfigurationError: there are not `count` labels, or one is not from 0 to 9.
+    """
+    array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
+    if array.shape != (count,):
+        raise ConfigurationError(
+            f"{count} images need {count} labels in one row; the labels' shape is {array.shape}."
+        )
+    array = array.astype(np.int64)
+    if ((array < 0) | (array >= NUM_CLASSES)).any():
+        raise ConfigurationError("labels must be whole numbers from 0 to 9.")
+    return array
+
+
+def show_image(axes: Axes, image: Float[np.ndarray, "height width"]) -> None:
+    """Shows brightness 0..1 from black to white, pixel by pixel, without ticks or frame."""
+    axes.imshow(image, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest", aspect="equal")
+    bare(axes)
+
+
+def plain(axes: Axes) -> None:
+    """Takes away what a style sheet of the user may have put there: a background, a grid."""
+    axes.set_facecolor("none")
+    axes.grid(visible=False)
+
+
+def bare(axes: Axes) -> None:
+    """Takes away ticks and frame too."""
+    plain(axes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def probability_text(probability: float) -> str:
+    """Returns a probability with two decimals; what would round to 1.00 becomes ">0.99"."""
+    return ">0.99" if probability >= 0.995 else f"{probability:.2f}"

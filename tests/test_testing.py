@@ -1,0 +1,119 @@
+"""The kit for plug-in authors: it accepts ours, and it notices what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fmnistlab import callbacks, testing
+from fmnistlab.data.dataset import FashionMNISTCSV
+from fmnistlab.errors import ConfigurationError, ModelOutputError
+from fmnistlab.models.registry import list_models
+from fmnistlab.training.callbacks import Callback
+from fmnistlab.training.run import Run
+
+
+@pytest.mark.parametrize("name", ["cnn", "linearnet"])
+def test_the_built_in_models_keep_the_contract(name: str) -> None:
+    assert name in list_models()
+    testing.check_model(name)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        callbacks.BestWeights,
+        callbacks.EarlyStopping,
+        callbacks.LogLines,
+        callbacks.ProgressBar,
+        callbacks.Callback,
+        testing.RecordingCallback,
+    ],
+)
+def test_our_callbacks_keep_the_contract(make: type[Callback]) -> None:
+    testing.check_callback(make)
+
+
+def test_the_csv_log_keeps_the_contract(tmp_path: Path) -> None:
+    testing.check_callback(lambda: callbacks.CsvLog(tmp_path / "log.csv"))
+
+
+def test_a_tiny_file_is_a_real_one(tmp_path: Path) -> None:
+    path = testing.write_tiny_csv(tmp_path / "tiny.csv.xz", rows=25)
+    data = FashionMNISTCSV(path)
+    assert data.fingerprint == testing.tiny_dataset(25).fingerprint
+    assert len(data) == 25
+
+
+class Broken(nn.Module):
+    """A linear model with one fault."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+        self.fault = fault
+        self.calls = 0
+        self.scale = 1.0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        logits: Tensor = self.linear(images.flatten(1))
+        if self.fault == "nan":
+            return logits * torch.nan
+        if self.fault == "noise":
+            return logits + self.calls
+        if self.fault == "batch":
+            return logits - logits.mean(0)
+        if self.fault == "shape":
+            return logits[:, :7]
+        if self.fault == "detached":
+            return logits.detach() + 0 * torch.zeros(10, requires_grad=True)
+        if self.fault == "unsaved" and self.training:
+            self.scale *= 1.5
+        return logits * self.scale
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("nan", "not finite"),
+        ("noise", "differently the second time"),
+        ("batch", "when others are in the batch"),
+        ("detached", "gets a gradient"),
+        ("unsaved", "after it was saved and loaded"),
+    ],
+)
+def test_a_broken_model_is_noticed(fault: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        testing.check_model(lambda: Broken(fault))
+
+
+def test_a_wrong_shape_is_noticed() -> None:
+    with pytest.raises(ModelOutputError, match=r"Broken gave shape \(20, 7\)"):
+        testing.check_model(lambda: Broken("shape"))
+
+
+class Hides(Callback):
+    def on_error(self, run: Run, error: BaseException) -> None:
+        raise RuntimeError("another") from error
+
+
+class Stops(Callback):
+    def on_setup(self, setup: object) -> None:
+        raise ValueError("refuses")
+
+
+def test_broken_callbacks_are_noticed() -> None:
+    testing.check_callback(Hides)  # the trainer itself keeps the first error
+    with pytest.raises(ValueError, match="refuses"):
+        testing.check_callback(Stops)
+
+    class Misspelt(Callback):
+        def on_epoch_stop(self) -> None:
+            """Nobody calls this."""
+
+    with pytest.raises(ConfigurationError, match="not a hook"):
+        testing.check_callback(Misspelt)

@@ -1,0 +1,63 @@
+"""The public face as type checkers see it; mypy and pyright read this file, nobody runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_type
+
+import torch
+from torch import Tensor, nn
+
+import fmnistlab
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.history import History
+from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.predictions import Predictions
+from fmnistlab.training.run import Run
+
+train = fmnistlab.FashionMNISTCSV.bundled("train")
+assert_type(train, fmnistlab.FashionMNISTCSV)
+assert_type(train[0], tuple[Tensor, Tensor])
+assert_type(train.fingerprint, str)
+assert_type(train.classes, list[str])
+fit_set, valid_set = train.split(valid_fraction=0.2, seed=42)
+assert_type(fit_set, fmnistlab.FashionMNISTCSV)
+
+assert_type(fmnistlab.list_models(), list[str])
+assert_type(fmnistlab.create_model("cnn"), nn.Module)
+assert_type(fmnistlab.load_model("cnn"), Callable[..., nn.Module])
+
+
+@fmnistlab.register_model("mine")
+class Mine(nn.Module):
+    """Stays a class of its own after registration."""
+
+    width: int = 3
+
+
+assert_type(Mine().width, int)
+
+
+class Stop(fmnistlab.callbacks.Callback):
+    """Hooks have fixed signatures, so a wrong one is an error for the type checker."""
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        """Stops at once."""
+        assert_type(record.loss, float)
+        assert_type(record.val_loss, float | None)
+        run.stop("enough")
+
+
+trainer = fmnistlab.Trainer(
+    Mine(), recipe=fmnistlab.recipes.CLASSIC, device="auto", seed=0, callbacks=[Stop()]
+)
+history = trainer.fit(fit_set, valid_set, epochs=10)
+assert_type(history, History)
+assert_type(history.history, dict[str, list[float]])
+assert_type(history[0], EpochRecord)
+assert_type(trainer.evaluate(valid_set), Metrics)
+assert_type(trainer.evaluate(valid_set).accuracy_interval(), tuple[float, float])
+assert_type(trainer.predict(valid_set), Predictions)
+assert_type(trainer.predict(torch.zeros(2, 1, 28, 28)).labels, Tensor)
+trainer.save("x.safetensors")
+assert_type(fmnistlab.Trainer.load("x.safetensors"), fmnistlab.Trainer)
