@@ -177,6 +177,23 @@ def test_what_a_file_cannot_hold_must_be_given(tmp_path) -> None:  # type: ignor
         Trainer.load(path, model=tiny_noisy(), recipe=recipe)
 
 
+def test_a_model_with_options_that_no_file_can_hold_must_be_given(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    from fmnistlab.models.registry import create_model, register_model
+
+    monkeypatch.setattr("fmnistlab.models.registry._registered", {})
+
+    @register_model("with-activation")
+    def build(activation: type[nn.Module] = nn.ReLU, width: int = 10) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, width), activation())
+
+    path = tmp_path / "x.safetensors"
+    Trainer(create_model("with-activation", width=12), SMALL).save(path)
+    assert Trainer.load(path).model[1].out_features == 12  # type: ignore[index, union-attr]
+    Trainer(create_model("with-activation", activation=nn.GELU), SMALL).save(path)
+    with pytest.raises(CheckpointError, match="model="):
+        Trainer.load(path)
+
+
 def test_predictions_come_in_the_order_of_the_data() -> None:
     trainer = Trainer(tiny_linear(), SMALL.replace(epochs=15))
     trainer.fit(tiny_set(200))

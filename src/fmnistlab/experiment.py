@@ -101,7 +101,7 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
         model, config.recipe, device=config.device, seed=config.seed, callbacks=callbacks
     )
     device = trainer.device
-    folder = RunFolder.create(config.out, config.model.lower())
+    folder = RunFolder.create(config.out, config.model.lower().replace(":", "-"))
     try:
         if config.data is None:
             _logger.info("reading the data that ships with fmnistlab")

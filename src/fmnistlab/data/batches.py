@@ -172,14 +172,10 @@ class _Cutter:
         return images
 
 
-class ResidentBatches(BatchSource):
-    """All items as two tensors on the device; an epoch is one gather, a batch one slice."""
+class _CutBatches(BatchSource):
+    """A source whose items are known by index, so that it cuts and orders them itself."""
 
-    def __init__(
-        self, images: Tensor, labels: Tensor, cutter: _Cutter, device: torch.device
-    ) -> None:
-        self._images = images.to(device)
-        self._labels = labels.to(device)
+    def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter
         self._bounds = cutter.bounds()
 
@@ -192,6 +188,17 @@ class ResidentBatches(BatchSource):
     def steps_per_epoch(self) -> int:
         """Number of training batches in an epoch."""
         return len(self._bounds)
+
+
+class ResidentBatches(_CutBatches):
+    """All items as two tensors on the device; an epoch is one gather, a batch one slice."""
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, cutter: _Cutter, device: torch.device
+    ) -> None:
+        super().__init__(cutter)
+        self._images = images.to(device)
+        self._labels = labels.to(device)
 
     def example(self) -> Batch:
         """Returns the first few items."""
@@ -216,26 +223,15 @@ class ResidentBatches(BatchSource):
             yield _as_batch(self._images[start:stop], self._labels[start:stop])
 
 
-class DatasetBatches(BatchSource):
+class DatasetBatches(_CutBatches):
     """A torch data set of any kind, asked for its items batch by batch in this process."""
 
     def __init__(
         self, data: Dataset[tuple[Tensor, Tensor]], cutter: _Cutter, device: torch.device
     ) -> None:
+        super().__init__(cutter)
         self._data = data
-        self._cutter = cutter
-        self._bounds = cutter.bounds()
         self._device = device
-
-    @property
-    def count(self) -> int:
-        """Number of items."""
-        return self._cutter.count
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of training batches in an epoch."""
-        return len(self._bounds)
 
     def example(self) -> Batch:
         """Returns the first few items."""

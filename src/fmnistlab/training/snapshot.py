@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ import torch
 from torch import nn
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
-from fmnistlab.models.registry import ModelReference, create_model, model_reference
+from fmnistlab.models.registry import create_model, model_reference
 from fmnistlab.training.checkpoint import (
     pack_optimizer,
     read_checkpoint,
@@ -95,8 +97,8 @@ def load_snapshot(
         reference = state["model"]["reference"]
         if reference is None:
             raise CheckpointError(
-                f"{path}: holds a {state['model']['class']} that was not made by create_model; "
-                "give one to receive the weights: Trainer.load(path, model=...)."
+                f"{path}: holds a {state['model']['class']} that create_model cannot make "
+                "again; give one to receive the weights: Trainer.load(path, model=...)."
             )
         # The weights are about to be overwritten, so making them must not use up randomness.
         with torch.random.fork_rng(devices=[]):
@@ -137,10 +139,13 @@ def _strip(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 
 
 def _describe_model(model: nn.Module) -> dict[str, Any]:
-    reference: ModelReference | None = model_reference(model)
-    described = None
-    if reference is not None:
-        described = {"name": reference.name, "options": dict(reference.options)}
+    """Returns the model's class and, if a file can hold it, what `create_model` was asked for."""
+    reference = model_reference(model)
+    described = None if reference is None else dataclasses.asdict(reference)
+    try:
+        json.dumps(described)
+    except (TypeError, ValueError):  # an option that only lives in memory, such as a function
+        described = None
     return {"class": type(model).__qualname__, "reference": described}
 
 
