@@ -1,0 +1,198 @@
+"""All hypothesis strategies of the tests, in one place."""
+
+from __future__ import annotations
+
+# --- results: epoch records, histories, counts of right answers -----------------------------------
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from fmnistlab.training.history import EpochRecord
+
+any_float = st.floats(allow_nan=True, allow_infinity=True)
+finite_float = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def epoch_records(
+    draw: st.DrawFn, epoch: int = 1, numbers: st.SearchStrategy[float] = any_float
+) -> EpochRecord:
+    """One epoch with any numbers, validated or not."""
+    validated = draw(st.booleans())
+    return EpochRecord(
+        epoch=epoch,
+        loss=draw(numbers),
+        accuracy=draw(numbers),
+        val_loss=draw(numbers) if validated else None,
+        val_accuracy=draw(numbers) if validated else None,
+        learning_rate=draw(numbers),
+        seconds=draw(numbers),
+        count=draw(st.integers(0, 10**9)),
+        val_count=draw(st.integers(0, 10**9)) if validated else None,
+    )
+
+
+@st.composite
+def finished_epochs(
+    draw: st.DrawFn,
+    min_size: int = 0,
+    max_size: int = 6,
+    numbers: st.SearchStrategy[float] = any_float,
+) -> list[EpochRecord]:
+    """A few epochs, from 1, with any numbers.
+
+    Tests make a History of them: beartype looks at a random item of each iterable it checks, and
+    strategies may not touch the global random state.
+    """
+    last = draw(st.integers(min_size, max_size))
+    return [draw(epoch_records(epoch, numbers)) for epoch in range(1, last + 1)]
+
+
+@st.composite
+def successes_of_count(draw: st.DrawFn, max_count: int = 100_000) -> tuple[int, int]:
+    """How many came out right, and out of how many; at least one."""
+    count = draw(st.integers(1, max_count))
+    return draw(st.integers(0, count)), count
+
+
+confusion_matrices = st.lists(
+    st.lists(st.integers(0, 6000) | st.just(0), min_size=10, max_size=10), min_size=10, max_size=10
+)
+"""Ten rows of ten counts; rows and columns may be empty."""
+
+table_cells = st.none() | st.integers() | any_float | st.text(max_size=30)
+"""Whatever a table may hold."""
+
+table_rows = st.integers(1, 5).flatmap(
+    lambda columns: st.lists(st.tuples(*[table_cells] * columns), min_size=1, max_size=5)
+)
+"""Some rows of one to five cells, all of one length."""
+
+
+# --- training: what a checkpoint holds ------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | finite_float | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+_FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+_DTYPES = [*_FLOATS, torch.int64, torch.uint8, torch.bool]
+
+
+@st.composite
+def named_tensors(draw: st.DrawFn) -> dict[str, torch.Tensor]:
+    """A few tensors of any shape and dtype, by name; a tensor may be empty or 0-dimensional."""
+    names = draw(st.sets(st.text("abc./0", min_size=1, max_size=6), max_size=4))
+    tensors = {}
+    for name in sorted(names):
+        shape = draw(st.lists(st.integers(0, 4), max_size=3))
+        values = torch.arange(torch.Size(shape).numel()).reshape(shape)
+        tensors[name] = values.to(draw(st.sampled_from(_DTYPES)))
+    return tensors
+
+
+# --- models: what packages declare as entry points ------------------------------------------------
+
+MODEL_PACKAGES = ("acme", "Beta-Models", "gamma.zoo")
+
+declared_models = st.lists(
+    st.tuples(
+        st.sampled_from(MODEL_PACKAGES),
+        st.sampled_from(
+            ["mine", "MINE", "zoo-2.0_b", "7", "cnn", "LinearNet", "bad name", "_bad", "beta:mine"]
+        ),
+        st.sampled_from(
+            ["builds", "no_module", "raises", "exits", "no_attribute", "number", "text", "fails"]
+        ),
+    ),
+    max_size=6,
+    unique=True,
+)
+"""Triples of package, name of the model, and what its entry point leads to."""
+
+
+# --- data: tables, legal and illegal CSV texts ----------------------------------------------------
+
+
+@st.composite
+def fashion_rows(draw: st.DrawFn, min_rows: int = 1, max_rows: int = 4) -> np.ndarray:
+    """Labels and pixels, uint8 (rows, 785): noise, dark, flat, or all numbers of some digits."""
+    rows = draw(st.integers(min_rows, max_rows))
+    ranges = [(0, 256), (0, 1), (255, 256), (0, 10), (10, 100), (100, 256)]
+    low, high = draw(st.sampled_from(ranges))
+    numbers = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    table = numbers.integers(low, high, (rows, 785), dtype=np.uint8)
+    table[:, 0] = numbers.integers(0, 10, rows)
+    return table
+
+
+@st.composite
+def legal_csv_texts(draw: st.DrawFn) -> tuple[np.ndarray, bytes]:
+    """A table and one of the many texts that mean it."""
+    table = draw(fashion_rows())
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    quoted = draw(st.sampled_from(["nothing", "all", "some"]))
+    first = draw(st.sampled_from([None, 0, 1]))
+    header = [] if first is None else ["label", *(f"pixel{first + i}" for i in range(784))]
+    lines = [header] if header else []
+    lines += [list(map(str, row)) for row in table.tolist()]
+    if quoted != "nothing":
+        step = 1 if quoted == "all" else draw(st.integers(2, 9))
+        for line in lines:
+            line[::step] = [f'"{cell}"' for cell in line[::step]]
+    text = end.join(",".join(line) for line in lines)
+    text += draw(st.sampled_from(["", end, end * 2, end * 50]))
+    return table, draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode()
+
+
+BAD_CELLS = (
+    *("", " ", '""', "256", "257", "300", "511", "512", "999", "1000", "65536", "65541"),
+    *("4294967296", "18446744073709551617", "9" * 400, "-1", "-0", "-256", "+1", "+0", "00"),
+    *("01", "007", "0255", "1.0", "0.5", ".5", "5.", "1e2", "1E1", "0x10", "0b1", "1_0", "1 0"),
+    *(" 1", "1 ", "\t1", "1\t", "nan", "NaN", "NA", "null", "None", "inf", "-inf", "true", "False"),
+    *("x", "1x", "O", "l", "#1", "\0", "1\0", "\0001", '"1', '1"', '""1""', '"1""', "'1'", '"01"'),
+    *('" 1"', '"256"', "1;2", "=1", "\u0661", "\uff11", "\u00b2", "\u22121", "1\u00a0"),
+    *("1\ufeff", "\x1a", "1\x0b", "label", "pixel1"),
+)
+"""Texts that no cell may hold, neither a pixel nor a label; no commas, no line ends."""
+
+byte_edits = st.lists(
+    st.tuples(
+        st.sampled_from(["replace", "insert", "delete", "cut", "double"]),
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(list(b'0123456789,\n\r" -.\0\xef\xbb\xbf;\t')) | st.integers(0, 255),
+    ),
+    min_size=1,
+    max_size=3,
+)
+"""One to three changes of a file: what, where (as a fraction of the length), and a byte."""
+
+
+def edited(content: bytes, edits: list[tuple[str, float, int]]) -> bytes:
+    """Returns `content` after `byte_edits`."""
+    for kind, place, byte in edits:
+        at = int(place * len(content))
+        before, after = content[:at], content[at:]
+        match kind:
+            case "replace":
+                content = before + bytes([byte]) + after[1:]
+            case "insert":
+                content = before + bytes([byte]) + after
+            case "delete":
+                content = before + after[1:]
+            case "cut":
+                content = before
+            case _:
+                content = before + after[:1] + after
+    return content
+
+
+@st.composite
+def labels_of_classes(draw: st.DrawFn) -> list[int]:
+    """Labels in any order, of one to ten classes, with at least one item each."""
+    counts = draw(st.dictionaries(st.integers(0, 9), st.integers(1, 12), min_size=1))
+    return draw(st.permutations([label for label, count in counts.items() for _ in range(count)]))
