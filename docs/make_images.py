@@ -1,0 +1,69 @@
+"""Draws the pictures of README.md and of these pages, from trainings on the real data.
+
+    python docs/make_images.py [RUNS]
+
+Both models are trained as `fmnistlab train` does: ten epochs, seed 0; one thread, so that the
+number of cores does not matter. That takes some minutes. RUNS is where the run folders are kept,
+`runs/docs` if not given; a training that is there already is not repeated.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from fmnistlab.data.dataset import FashionMNISTCSV
+from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.results import plots
+from fmnistlab.results.classification import confusion_matrix
+from fmnistlab.run_folder import RESULT, RunFolder
+from fmnistlab.training.trainer import Trainer
+
+IMAGES = Path(__file__).parent / "images"
+LARGEST = 200_000  # bytes
+
+
+def trained(name: str, runs: Path) -> Trainer:
+    """Returns the trainer of a finished run, which is made if it is not there."""
+    folder = runs / name
+    if not (folder / RESULT).exists():
+        run_experiment(ExperimentConfig(model=name, device="cpu", out=folder))
+    return Trainer.load(RunFolder.open(folder).checkpoint, device="cpu")
+
+
+def main(runs: Path) -> None:
+    """Draws all pictures and says how large they are."""
+    torch.set_num_threads(1)
+    train, test = FashionMNISTCSV.bundled("train"), FashionMNISTCSV.bundled("test")
+    figures = {"samples": plots.plot_samples(train.data, train.targets)}
+    for name in ("linearnet", "cnn"):
+        trainer = trained(name, runs)
+        predictions = trainer.predict(test)
+        unsure = predictions.confidence.argsort()[:6]
+        matrix = confusion_matrix(test.targets, predictions)
+        figures |= {
+            f"curves-{name}": plots.plot_curves(trainer.history),
+            f"confusion-{name}": plots.plot_confusion(matrix, title=f"{name}, test set"),
+            f"mistakes-{name}": plots.plot_mistakes(test.data, test.targets, predictions),
+            f"predictions-{name}": plots.plot_predictions(
+                test.data[unsure], predictions.probabilities[unsure], test.targets[unsure]
+            ),
+        }
+        print(f"{name}: {trainer.evaluate(test)}")
+    for shown in (
+        "samples",
+        "curves-linearnet",
+        "curves-cnn",
+        "confusion-cnn",
+        "mistakes-cnn",
+        "predictions-cnn",
+    ):
+        path = plots.save_figure(figures[shown], IMAGES / f"{shown}.png")
+        size = path.stat().st_size
+        print(f"{path}: {size:,} bytes{', too large' if size > LARGEST else ''}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/docs"))
