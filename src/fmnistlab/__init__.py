@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from fmnistlab.version import __version__
 
 if TYPE_CHECKING:
+    from fmnistlab import errors as errors
+    from fmnistlab import testing as testing
     from fmnistlab.data.dataset import FashionMNISTCSV as FashionMNISTCSV
     from fmnistlab.errors import FmnistlabError as FmnistlabError
     from fmnistlab.models.registry import create_model as create_model
@@ -31,12 +33,15 @@ _HOMES = {
     "Trainer": "fmnistlab.training.trainer",
     "callbacks": "fmnistlab.training",
     "create_model": "fmnistlab.models.registry",
+    "errors": "fmnistlab",
     "list_models": "fmnistlab.models.registry",
     "load_model": "fmnistlab.models.registry",
     "recipes": "fmnistlab.training",
     "register_model": "fmnistlab.models.registry",
     "summary": "fmnistlab.models.summary",
+    "testing": "fmnistlab",
 }
+_MODULES = ("callbacks", "errors", "recipes", "testing")
 
 __all__ = [
     "FashionMNISTCSV",
@@ -46,11 +51,13 @@ __all__ = [
     "__version__",
     "callbacks",
     "create_model",
+    "errors",
     "list_models",
     "load_model",
     "recipes",
     "register_model",
     "summary",
+    "testing",
 ]
 
 
@@ -58,10 +65,9 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'fmnistlab' has no attribute {name!r}")
-    module = importlib.import_module(home)
-    if name in ("callbacks", "recipes"):
+    if name in _MODULES:
         return importlib.import_module(f"{home}.{name}")
-    return getattr(module, name)
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

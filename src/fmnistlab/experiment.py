@@ -169,6 +169,7 @@ def _result(
     return {
         "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
         "epochs": len(trainer.history),
+        "stop_reason": trainer.stop_reason,
         "seconds": round(seconds, 3),
         "validation": {
             "loss": last.val_loss,

@@ -302,13 +302,13 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
     def __repr__(self) -> str:
         counts = self.targets.bincount(minlength=NUM_CLASSES).tolist()
         if len(set(counts)) == 1:
-            classes = f"{NUM_CLASSES}, {counts[0]} items each"
+            classes = f"{NUM_CLASSES}, {counts[0]:,} items each"
         else:
             named = zip(CLASS_NAMES, counts, strict=True)
-            classes = ", ".join(f"{name} {count}" for name, count in named if count)
+            classes = ", ".join(f"{name} {count:,}" for name, count in named if count)
         lines = {
             "source": self.name,
-            "items": f"{len(self)}, each an image of 1 x {IMAGE_SIZE} x {IMAGE_SIZE} in 0..1 "
+            "items": f"{len(self):,}, each an image of 1 x {IMAGE_SIZE} x {IMAGE_SIZE} in 0..1 "
             f"and a {'one-hot vector' if self.one_hot else 'label'}",
             "classes": classes,
             "transform": self.transform,

@@ -150,7 +150,10 @@ class Run:
         return self._state.stop_reason
 
     def stop(self, reason: str) -> None:
-        """Asks the fit to end after the present epoch; the first reason is kept."""
+        """Asks the fit to end after the present epoch; the first reason is kept.
+
+        To end in the middle of an epoch, raise an error.
+        """
         if self._state.stop_reason is None:
             self._state.stop_reason = reason
 

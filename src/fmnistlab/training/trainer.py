@@ -54,6 +54,7 @@ class Trainer:
         seed: the seed.
         history: all epochs finished so far.
         optimizer: the optimizer, or None before the first fit.
+        stop_reason: why the last fit was stopped early, or None if it was not.
 
     Raises:
         ConfigurationError: a callback is none, or has a hook that no fit would call.
@@ -73,6 +74,7 @@ class Trainer:
         self.seed = seed
         self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
+        self.stop_reason: str | None = None
         self._placement = DevicePlacement(device)
         self._dispatch = Dispatch([self._placement, HistoryRecorder(), *callbacks])
         self._device: torch.device | None = None
@@ -144,7 +146,7 @@ class Trainer:
             with self._dispatch.fit(Run(state)), kept_modes(self.model):
                 self._fit(state, train, valid)
         finally:
-            self._step = state.step
+            self._step, self.stop_reason = state.step, state.stop_reason
         return self.history
 
     def evaluate(self, data: Data) -> Metrics:

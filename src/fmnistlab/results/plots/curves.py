@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _MOST_MARKERS = 30
 
+_LEGEND_ROOM = 0.4  # of the height of the curves
+
 
 def plot_curves(history: History, figure: Figure | None = None) -> Figure:
     """Draws loss and accuracy over the epochs, for training and validation.
@@ -93,7 +95,13 @@ def _draw(axes: Axes, history: History, metric: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(PALE)
+    # Losses fall and accuracies rise: a corner is made free for the legend, so that it hides none.
+    low, high = axes.get_ylim()
+    room = _LEGEND_ROOM * (high - low)
+    falling = metric == "loss"
+    axes.set_ylim(low if falling else low - room, high + room if falling else high)
     axes.legend(
+        loc="upper right" if falling else "lower right",
         frameon=True,
         fancybox=False,
         shadow=False,

@@ -1,5 +1,7 @@
 """Callbacks: what watches a fit.
 
+`Run`, `Setup`, `BatchResult` and `EpochRecord` are what their hooks are given.
+
 `DevicePlacement` and `HistoryRecorder` are installed by the trainer itself, in front of all others.
 """
 
@@ -11,3 +13,7 @@ from fmnistlab.training.callbacks.logging import LogLines as LogLines
 from fmnistlab.training.callbacks.placement import DevicePlacement as DevicePlacement
 from fmnistlab.training.callbacks.progress import ProgressBar as ProgressBar
 from fmnistlab.training.callbacks.stopping import EarlyStopping as EarlyStopping
+from fmnistlab.training.epoch_record import EpochRecord as EpochRecord
+from fmnistlab.training.run import BatchResult as BatchResult
+from fmnistlab.training.run import Run as Run
+from fmnistlab.training.run import Setup as Setup
