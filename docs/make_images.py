@@ -2,8 +2,8 @@
 
     python docs/make_images.py [RUNS]
 
-Both models are trained as `fmnistlab train` does: ten epochs, seed 0; one thread, so that the
-number of cores does not matter. That takes some minutes. RUNS is where the run folders are kept,
+Both models are trained as in docs/tutorial.md: ten epochs, seed 0; one thread, so that the number
+of cores does not matter. That takes some minutes. RUNS is where the checkpoints are kept,
 `runs/docs` if not given; a training that is there already is not repeated.
 """
 
@@ -15,22 +15,26 @@ from pathlib import Path
 import torch
 
 from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.models.registry import create_model
 from fmnistlab.results import plots
 from fmnistlab.results.classification import confusion_matrix
-from fmnistlab.run_folder import RESULT, RunFolder
 from fmnistlab.training.trainer import Trainer
 
 IMAGES = Path(__file__).parent / "images"
 LARGEST = 200_000  # bytes
 
 
-def trained(name: str, runs: Path) -> Trainer:
-    """Returns the trainer of a finished run, which is made if it is not there."""
-    folder = runs / name
-    if not (folder / RESULT).exists():
-        run_experiment(ExperimentConfig(model=name, device="cpu", out=folder))
-    return Trainer.load(RunFolder.open(folder).checkpoint, device="cpu")
+def trained(name: str, train: FashionMNISTCSV, runs: Path) -> Trainer:
+    """Returns the trainer of a finished training, which is made if it is not there."""
+    path = runs / f"{name}.safetensors"
+    if not path.exists():
+        fit_set, valid_set = train.split(valid_fraction=0.2, seed=42)
+        torch.manual_seed(0)
+        trainer = Trainer(create_model(name), seed=0, device="cpu")
+        trainer.fit(fit_set, valid_set)
+        runs.mkdir(parents=True, exist_ok=True)
+        trainer.save(path)
+    return Trainer.load(path, device="cpu")
 
 
 def main(runs: Path) -> None:
@@ -39,7 +43,7 @@ def main(runs: Path) -> None:
     train, test = FashionMNISTCSV.bundled("train"), FashionMNISTCSV.bundled("test")
     figures = {"samples": plots.plot_samples(train.data, train.targets)}
     for name in ("linearnet", "cnn"):
-        trainer = trained(name, runs)
+        trainer = trained(name, train, runs)
         predictions = trainer.predict(test)
         unsure = predictions.confidence.argsort()[:6]
         matrix = confusion_matrix(test.targets, predictions)

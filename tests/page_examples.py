@@ -45,6 +45,7 @@ def set_up(names: dict[str, Any]) -> None:
     kept.enter_context(contextlib.chdir(folder))
     kept.enter_context(_own_cache())
     kept.enter_context(_same_registry())
+    kept.enter_context(_one_thread())
     names.update(__name__="__main__", _kept=kept, _printed=None)
 
 
@@ -115,6 +116,7 @@ def _run(words: list[str], expected: int) -> str:
         "PATH": os.pathsep.join([beside, os.environ.get("PATH", "")]),
         "COLUMNS": "80" if "--help" in words else "100",
         "NO_COLOR": "1",
+        "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",  # or the lines of both streams come out of order
     }
     program = shutil.which(words[0], path=environment["PATH"])
@@ -126,7 +128,7 @@ def _run(words: list[str], expected: int) -> str:
         encoding="utf-8",
         env=environment,
         check=False,
-        timeout=500,
+        timeout=580,
     )
     assert finished.returncode == expected, f"{shlex.join(words)} failed:\n{finished.stdout}"
     if tuple(words) in LEAST_ACCURACY:
@@ -151,6 +153,19 @@ def _own_cache() -> Iterator[None]:
         yield
     finally:
         del os.environ["FMNISTLAB_CACHE"]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Trains with one thread: on a busy machine, threads that wait for each other take ages."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def test_they_read_as_a_balanced_data_set(part: str, dataset: FashionMNISTCSV) -
     assert dataset.targets.bincount().tolist() == [PARTS[part] // 10] * 10
     assert dataset.fingerprint == DIGESTS[f"fingerprint of {part}"]
     assert dataset.name == f"bundled {part} set"
-    assert f"10, {PARTS[part] // 10} items each" in repr(dataset)
+    assert f"10, {PARTS[part] // 10:,} items each" in repr(dataset)
 
 
 def test_writing_them_gives_the_text_they_came_from(part: str, dataset: FashionMNISTCSV) -> None:

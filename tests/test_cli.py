@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -253,6 +252,7 @@ def test_a_bad_cell_is_one_line_with_its_place(
         (["--batch-size", "0"], 2, "batch_size is 0"),
         (["--lr", "nan"], 2, "learning_rate is nan"),
         (["--lr", "-1"], 2, "learning_rate is -1.0"),
+        (["--threads", "0"], 2, "threads is 0"),
         (["--device", "gpu"], 2, "'gpu' cannot be used here"),
         (["--data", "nothing"], 3, "nothing"),
         (["--data", "empty"], 3, "there is no fashion-mnist_train.csv"),
@@ -398,7 +398,18 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert process.wait() == 1
 
 
-def test_the_number_of_threads_is_recorded(tiny: Path) -> None:
-    train()
-    assert json.loads(Path("out/config.json").read_text())["threads"] == torch.get_num_threads()
-    assert os.environ["FMNISTLAB_CACHE"]
+def test_a_training_takes_one_thread_unless_told_otherwise(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(
+        "fmnistlab.cli.epoch_table.EpochTable.on_epoch_end",
+        lambda *_: seen.append(torch.get_num_threads()),
+    )
+    before = torch.get_num_threads()
+    assert train("--epochs", "1") == 0
+    assert train("--epochs", "1", "--threads", "2", "--out", "two") == 0
+    assert seen == [1, 2]
+    assert torch.get_num_threads() == before
+    recorded = [json.loads(Path(d, "config.json").read_text())["threads"] for d in ("out", "two")]
+    assert recorded == [1, 2]

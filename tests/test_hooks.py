@@ -173,7 +173,7 @@ def test_stopping_is_a_latch_that_keeps_the_first_reason() -> None:
     stopper, recorder = Stopper(), Recorder()
     trainer = Trainer(tiny_linear(), SMALL, callbacks=[stopper, recorder])
     trainer.fit(tiny_set())
-    assert stopper.reason == "step 1"
+    assert stopper.reason == trainer.stop_reason == "step 1"
     assert recorder.calls == contract(epochs=1)
     assert len(trainer.fit(tiny_set())) == 2  # the next fit is not stopped by the last one's latch
 

@@ -26,6 +26,7 @@ from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.recipes import CLASSIC
+from fmnistlab.training.threads import cpu_threads
 from fmnistlab.training.trainer import Trainer
 from fmnistlab.version import __version__
 
@@ -45,6 +46,8 @@ class ExperimentConfig:
         recipe: how to train.
         seed: determines initial weights, order, augmentation and noise.
         device: where to train; see `DevicePlacement`.
+        threads: CPU threads to compute with, from 1; see `cpu_threads`. With one, the result does
+            not depend on how many cores a machine has.
         out: the run folder; None makes `runs/MODEL-TIME`.
     """
 
@@ -56,6 +59,7 @@ class ExperimentConfig:
     recipe: Recipe = CLASSIC
     seed: int = 0
     device: str = "auto"
+    threads: int = 1
     out: Path | None = None
 
 
@@ -94,6 +98,11 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
         FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
             nothing was written into it.
     """
+    with cpu_threads(config.threads):
+        return _run(config, callbacks)
+
+
+def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
     # Model and trainer come first: a wrong name or device should not wait for the data.
     with seeding.isolated_randomness(seeding.derive_seed(config.seed, "initialize")):
         model = create_model(config.model, **config.model_options)
@@ -202,7 +211,7 @@ def _describe(
         "recipe": config.recipe.to_dict(),
         "seed": config.seed,
         "device": str(device),
-        "threads": torch.get_num_threads(),
+        "threads": config.threads,
         "versions": {
             "fmnistlab": __version__,
             "torch": str(torch.__version__),

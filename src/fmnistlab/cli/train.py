@@ -50,6 +50,14 @@ def add_parser(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
     )
     parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="CPU threads; more gain little for small models, and nothing on a busy machine "
+        "(default: 1)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -75,6 +83,7 @@ def _train(options: argparse.Namespace) -> int:
         ),
         seed=options.seed,
         device=options.device,
+        threads=options.threads,
         out=options.out,
     )
     callbacks: list[Callback] = [ProgressBar()]
