@@ -40,12 +40,15 @@ _NUMBER: Final = re.compile(r"\d[\d,]*(\.\d+)?(e[+-]?\d+)?")
 
 def set_up(names: dict[str, Any]) -> None:
     """Gives a page an empty working folder and a cache that is not the user's."""
+    # Not at the top: the tests' own conftest must come before the first import of the package.
+    from fmnistlab.training.threads import cpu_threads
+
     kept = contextlib.ExitStack()
     folder = kept.enter_context(tempfile.TemporaryDirectory())
     kept.enter_context(contextlib.chdir(folder))
     kept.enter_context(_own_cache())
     kept.enter_context(_same_registry())
-    kept.enter_context(_one_thread())
+    kept.enter_context(cpu_threads(1))
     names.update(__name__="__main__", _kept=kept, _printed=None)
 
 
@@ -156,22 +159,8 @@ def _own_cache() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Trains with one thread: on a busy machine, threads that wait for each other take ages."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
 def _same_registry() -> Iterator[None]:
     """Forgets the models that a page registers, which other tests do not expect."""
-    # Not at the top: the tests' own conftest must come before the first import of the package.
     from fmnistlab.models import registry
 
     before = dict(registry._registered)

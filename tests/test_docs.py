@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
+import statistics
 import sys
 import tomllib
 from pathlib import Path
@@ -132,9 +133,18 @@ def test_pictures_are_small_and_in_use() -> None:
         assert f"images/{picture.name}" in texts, f"{picture.name} is on no page"
 
 
-def test_places_for_measured_numbers_are_marked() -> None:
-    assert "<!-- table: five seeds -->" in text_of("accuracy.md")
-    assert "<!-- table: benchmarks -->" in text_of("benchmarks.md")
+def test_the_means_over_seeds_are_those_of_the_table() -> None:
+    page = text_of("accuracy.md")
+    rows = re.findall(r"^\| \d \| (0\.\d+) \(.*?\) \| 0\.\d+ \| (0\.\d+) ", page, re.MULTILINE)
+    assert len(rows) == 5
+    linear, cnn = ([float(value) for value in column] for column in zip(*rows, strict=True))
+    for values in (linear, cnn):
+        mean, deviation = statistics.mean(values), statistics.stdev(values)
+        assert f"**{mean:.4f}** ± {deviation:.4f}" in page
+    gain = statistics.mean(b - a for a, b in zip(linear, cnn, strict=True))
+    stated = re.search(r"on average by (0\.\d+)", page)
+    assert stated is not None
+    assert float(stated[1]) == pytest.approx(gain, abs=1.1e-4)  # the rows are rounded
 
 
 def test_extras_and_dependencies_are_described() -> None:

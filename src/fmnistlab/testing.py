@@ -114,7 +114,7 @@ def check_model(model: str | Callable[[], nn.Module]) -> None:
 
 
 def check_callback(make: Callable[[], Callback]) -> None:
-    """Checks that a callback works through fits with and without validation and with an error.
+    """Checks that a callback works through two fits and hides no error of somebody else.
 
     Args:
         make: makes a fresh callback.

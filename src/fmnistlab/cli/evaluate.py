@@ -19,7 +19,7 @@ def add_parser(
         parents=[common],
         help="measure a trained model again, on the same or on other data",
         description="Measures the model of a run folder on its test set, or on another CSV file, "
-        "and prints loss, accuracy with its 95 %% interval, and a line for each class.",
+        "and prints loss, accuracy with its 95 % interval, and a line for each class.",
         allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", type=Path, help="a folder that `train` wrote")
