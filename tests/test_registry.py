@@ -124,10 +124,11 @@ def test_listing_imports_neither_torch_nor_plug_ins(tmp_path: Path) -> None:
     assert printed.splitlines() == ["['cnn', 'fine', 'linearnet'] 3 ()", "[]"]
 
 
-def test_an_uninstalled_source_tree_says_what_to_do() -> None:
-    source = Path(fmnistlab.__file__).parents[1]
+def test_an_uninstalled_source_tree_says_what_to_do(tmp_path: Path) -> None:
+    # A folder that has the package but, unlike site-packages, no metadata of it.
+    (tmp_path / "fmnistlab").symlink_to(Path(fmnistlab.__file__).parent)
     printed = run_python(
-        f"import sys; sys.path.insert(0, {str(source)!r})\n"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import fmnistlab\n"
         "print(fmnistlab.list_models())\n"
         "try: fmnistlab.load_model('cnn')\n"
