@@ -73,7 +73,6 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _describe(table: FashionMNISTCSV) -> dict[str, object]:
-    counts = table.targets.bincount(minlength=len(table.classes)).tolist()
     pixels = table.data.double() / 255
     return {
         "name": table.name,
@@ -81,8 +80,13 @@ def _describe(table: FashionMNISTCSV) -> dict[str, object]:
         "fingerprint": table.fingerprint,
         "pixel_mean": pixels.mean().item(),
         "pixel_std": pixels.std(correction=0).item(),
-        "classes": dict(zip(table.classes, counts, strict=True)),
+        "classes": _class_counts(table),
     }
+
+
+def _class_counts(table: FashionMNISTCSV) -> dict[str, int]:
+    counts = table.targets.bincount(minlength=len(table.classes)).tolist()
+    return dict(zip(table.classes, counts, strict=True))
 
 
 def _print(table: FashionMNISTCSV) -> None:
@@ -94,9 +98,7 @@ def _print(table: FashionMNISTCSV) -> None:
     print(f"  pixels       mean {facts['pixel_mean']:.5f}, deviation {facts['pixel_std']:.5f}")
     print(f"  fingerprint  {table.fingerprint}")
     print()
-    counts = facts["classes"]
-    assert isinstance(counts, dict)  # noqa: S101 - for the type checker
-    rows = [(label, name, counts[name]) for label, name in enumerate(table.classes)]
+    rows = [(label, *entry) for label, entry in enumerate(_class_counts(table).items())]
     print(format_table(["label", "class", "images"], rows))
     print()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class Dispatch:
         except BaseException as raised:
             error = raised
             for listener in self._listeners["on_error"]:
-                _run_noting(lambda listener=listener: listener(run, raised), raised)  # type: ignore[misc]
+                _run_noting(functools.partial(listener, run, raised), raised)
             raise
         finally:
             self._close(error)
