@@ -101,7 +101,7 @@ def main() -> None:
     )
     print("one training epoch      tutorial   fmnistlab   ratio   quartiles")
     for result in results:
-        low, high = result["ratio_quartiles"]  # type: ignore[misc]
+        low, high = result["ratio_quartiles"]  # type: ignore[misc] # a list of two, above
         print(
             f"{result['model']:<20} {result['tutorial_epoch_seconds']:>9.2f} s "
             f"{result['fmnistlab_epoch_seconds']:>9.2f} s {result['ratio']:>6.2f}x   "

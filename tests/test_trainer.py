@@ -147,6 +147,26 @@ def test_a_loaded_trainer_goes_on_with_the_same_bits(optimizer: str, tmp_path) -
     assert (third.seed, third.recipe) == (5, recipe)
 
 
+def two_convolutions() -> nn.Module:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3), nn.MaxPool2d(8), nn.Flatten()
+    return nn.Sequential(*layers, nn.Linear(36, 10))
+
+
+def test_a_loaded_channels_last_model_goes_on_with_the_same_bits(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Averages in another layout than their weights would be applied to the wrong ones."""
+    straight = Trainer(two_convolutions(), SMALL)
+    straight.fit(tiny_set(), epochs=2)
+    weight = straight.model[1].weight  # type: ignore[index, union-attr]
+    assert not weight.is_contiguous()  # type: ignore[union-attr, operator]
+    first = Trainer(two_convolutions(), SMALL)
+    first.fit(tiny_set(), epochs=1)
+    first.save(tmp_path / "half.safetensors")
+    second = Trainer.load(tmp_path / "half.safetensors", model=two_convolutions())
+    second.fit(tiny_set(), epochs=1)
+    assert same_weights(straight.model, second.model)
+
+
 def numbers(trainer: Trainer) -> list[tuple[object, ...]]:
     return [(r.epoch, r.loss, r.accuracy, r.val_loss, r.val_accuracy) for r in trainer.history]
 

@@ -47,7 +47,8 @@ class RunFolder:
             RunFolderError: the folder is in use, or cannot be made or written.
         """
         if path is None:
-            return cls._create_unused(Path("runs"), f"{name}-{datetime.now():%Y%m%d-%H%M%S}")  # noqa: DTZ005 - the user's own clock
+            time = datetime.now()  # noqa: DTZ005 - a name for people, by their own clock
+            return cls._create_unused(Path("runs"), f"{name}-{time:%Y%m%d-%H%M%S}")
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
