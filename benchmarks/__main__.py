@@ -1,113 +1,100 @@
-"""Measures one training epoch against the tutorial's own loop, interleaved, in one process.
+"""Speed and memory, side by side, each contender in a fresh process and in turns.
 
-Both sides train the same model on the same 48,000 images in batches of 32. They take turns: some
-hundred steps of one, then as many of the other, so that a busy machine slows both alike. Printed
-are the medians over all rounds and the median of the ratios, with its quartiles.
+Every subcommand but `report` measures, merges its raw numbers into a JSON file and prints its
+tables; `report` prints all tables of that file and draws the pictures.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import json
-import platform
-import statistics
 import sys
-import time
-from collections.abc import Iterator
+from types import ModuleType
 
-import torch
+from benchmarks.commands import data, evaluate, memory, report, roofs, scaling, seeds, start, train
+from benchmarks.commands.options import add_out, positive
+from benchmarks.environment import environment
+from benchmarks.results_file import merge_results, read_results, sections_of
 
-from benchmarks.tutorial_loop import tutorial_steps
-from fmnistlab.data.batches import BatchSource, batch_source
-from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.models.registry import create_model
-from fmnistlab.training.memory_layout import prepare_model
-from fmnistlab.training.meter import Meter
-from fmnistlab.training.recipes import CLASSIC
-from fmnistlab.training.step import TrainingStep
-
-STEPS_PER_EPOCH = 1500
-
-
-def fmnistlab_steps(name: str, source: BatchSource) -> Iterator[float]:
-    """Makes the steps of Trainer.fit, with its meter, one at a time."""
-    model = create_model(name)
-    prepare_model(model, source.example())
-    step = TrainingStep(model, CLASSIC.make_optimizer(model), CLASSIC.training_loss, None)
-    epoch = 0
-    while True:
-        epoch += 1
-        meter = Meter()
-        for batch in source.training_batches(epoch):
-            loss, logits = step(batch)
-            meter.add(loss, logits, batch.labels)
-            yield 0.0
-        meter.metrics()
+COMMANDS: dict[str, ModuleType] = {
+    "train": train,
+    "scaling": scaling,
+    "evaluate": evaluate,
+    "data": data,
+    "start": start,
+    "memory": memory,
+    "seeds": seeds,
+    "roofs": roofs,
+}
+"""All that measure, in the order of the report."""
 
 
-def measure(name: str, rounds: int, steps: int) -> dict[str, object]:
-    """Returns seconds for an epoch of each side and the ratio between them."""
-    torch.manual_seed(0)
-    train, _ = FashionMNISTCSV.bundled("train").split()
-    source = batch_source(train, device=torch.device("cpu"), batch_size=32)
-    sides = {
-        "tutorial": tutorial_steps(create_model(name), train.data.numpy(), train.targets.numpy()),
-        "fmnistlab": fmnistlab_steps(name, source),
-    }
-    times: dict[str, list[float]] = {side: [] for side in sides}
-    for generator in sides.values():
-        for _ in range(50):
-            next(generator)
-    gc.disable()
-    for number in range(rounds):
-        for side, generator in sides.items():
-            started = time.perf_counter()
-            for _ in range(steps):
-                next(generator)
-            times[side].append((time.perf_counter() - started) / steps * STEPS_PER_EPOCH)
-        print(f"\r{name}: round {number + 1} of {rounds}", end="", file=sys.stderr)
-    print(file=sys.stderr)
-    gc.enable()
-    ratios = [a / b for a, b in zip(times["tutorial"], times["fmnistlab"], strict=True)]
-    low, ratio, high = statistics.quantiles(ratios, n=4)
-    return {
-        "model": name,
-        "rounds": rounds,
-        "steps_per_round": steps,
-        "tutorial_epoch_seconds": statistics.median(times["tutorial"]),
-        "fmnistlab_epoch_seconds": statistics.median(times["fmnistlab"]),
-        "ratio": ratio,
-        "ratio_quartiles": [low, high],
-    }
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a subcommand; returns 1 if a contender failed or did not learn, else 0."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "report":
+        report.run(options, COMMANDS)
+        return 0
+    names = COMMANDS if options.command == "all" else [options.command]
+    failed = False
+    for name in names:
+        failed |= _measure(name, _completed(parser, name, options))
+    return int(failed)
 
 
-def main() -> None:
-    """Measures both built-in models and prints a table or JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each side (default: 15)")
-    parser.add_argument("--steps", type=int, default=200, help="steps in a turn (default: 200)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    results = [measure(name, options.rounds, options.steps) for name in ("linearnet", "cnn")]
-    if options.json:
-        print(json.dumps(results, indent=2))
-        return
-    print(
-        f"torch {torch.__version__}, Python {platform.python_version()}, "
-        f"{options.threads} threads, {options.rounds} rounds of {options.steps} steps\n"
+def _measure(name: str, options: argparse.Namespace) -> bool:
+    """Measures, keeps and prints; returns whether a contender failed."""
+    command, facts = COMMANDS[name], environment()
+    jobs, entries = command.measure(options)
+    merge_results(options.out, sections_of(name, jobs, entries, facts))
+    print(report.markdown(read_results(options.out), {name: command}), flush=True)
+    failures = [
+        f"{name}: {job.name}: {entry.reason}"
+        for job, entry in zip(jobs, entries, strict=True)
+        if entry.status == "failed"
+    ]
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
+    return bool(failures)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    print("one training epoch      tutorial   fmnistlab   ratio   quartiles")
-    for result in results:
-        low, high = result["ratio_quartiles"]  # type: ignore[misc] # a list of two, above
-        print(
-            f"{result['model']:<20} {result['tutorial_epoch_seconds']:>9.2f} s "
-            f"{result['fmnistlab_epoch_seconds']:>9.2f} s {result['ratio']:>6.2f}x   "
-            f"{low:.2f} to {high:.2f}"
-        )
+    subcommands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        own = subcommands.add_parser(name, help=command.TITLE, description=command.__doc__)
+        command.add_options(own)
+        add_out(own)
+    together = subcommands.add_parser("all", help="all of these, one after the other")
+    together.add_argument(
+        "--rounds", type=positive, metavar="N", help="for all (default: each has its own)"
+    )
+    together.add_argument(
+        "--threads", type=positive, metavar="N", help="for all that have a choice (default: 2)"
+    )
+    add_out(together)
+    report.add_options(subcommands.add_parser("report", help="all tables and the pictures"))
+    return parser
+
+
+def _completed(
+    parser: argparse.ArgumentParser, name: str, options: argparse.Namespace
+) -> argparse.Namespace:
+    """Returns the options of a subcommand, also where "all" stands for it."""
+    if options.command != "all":
+        return options
+    defaults = vars(parser.parse_args([name]))
+    chosen = {
+        option: vars(options)[option]
+        for option in ("rounds", "threads", "out")
+        if option in defaults and vars(options)[option] is not None
+    }
+    return argparse.Namespace(**defaults | chosen)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,11 +15,18 @@ from fmnistlab.atomic_file import write_atomically
 from fmnistlab.errors import CheckpointError
 from fmnistlab.training import checkpoint as container
 from fmnistlab.training.checkpoint import (
+    Checkpoint,
+    decode_checkpoint,
+    encode_checkpoint,
     pack_optimizer,
     read_checkpoint,
     unpack_optimizer,
     write_checkpoint,
 )
+
+
+def opened(path: Path) -> Checkpoint:
+    return decode_checkpoint(read_checkpoint(path), path)
 
 
 @settings(max_examples=60)
@@ -29,8 +36,8 @@ def test_tensors_and_state_survive(
 ) -> None:
     path = tmp_path / "x.safetensors"
     state.pop("format", None)
-    write_checkpoint(path, tensors, state)
-    loaded = read_checkpoint(path)
+    write_checkpoint(path, encode_checkpoint(tensors, state))
+    loaded = opened(path)
     assert loaded.state == state
     assert loaded.tensors.keys() == tensors.keys()
     for name, tensor in tensors.items():
@@ -40,8 +47,11 @@ def test_tensors_and_state_survive(
 
 def test_shared_and_strided_tensors_are_written_as_they_look(tmp_path: Path) -> None:
     weight = torch.arange(24.0).view(2, 3, 2, 2).to(memory_format=torch.channels_last)
-    write_checkpoint(tmp_path / "x", {"a": weight, "b": weight, "c": weight.transpose(0, 1)}, {})
-    loaded = read_checkpoint(tmp_path / "x").tensors
+    write_checkpoint(
+        tmp_path / "x",
+        encode_checkpoint({"a": weight, "b": weight, "c": weight.transpose(0, 1)}, {}),
+    )
+    loaded = opened(tmp_path / "x").tensors
     assert torch.equal(loaded["a"], weight)
     assert torch.equal(loaded["b"], weight)
     assert torch.equal(loaded["c"], weight.transpose(0, 1))
@@ -51,7 +61,9 @@ def test_shared_and_strided_tensors_are_written_as_they_look(tmp_path: Path) -> 
 @pytest.fixture(scope="module")
 def good_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "x"
-    write_checkpoint(path, {"w": torch.arange(50.0)}, {"seed": 3, "text": "0" * 64})
+    write_checkpoint(
+        path, encode_checkpoint({"w": torch.arange(50.0)}, {"seed": 3, "text": "0" * 64})
+    )
     return path.read_bytes()
 
 
@@ -64,7 +76,7 @@ def test_any_flipped_bit_is_noticed(tmp_path: Path, good_bytes: bytes, data: st.
     broken[place] ^= 1 << bit
     (tmp_path / "x").write_bytes(broken)
     with pytest.raises(CheckpointError, match=r"damaged|not a fmnistlab checkpoint"):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
 
 
 @given(st.data())
@@ -74,42 +86,42 @@ def test_any_cut_and_any_tail_is_noticed(
     cut = data.draw(st.integers(0, len(good_bytes) - 1))
     (tmp_path / "x").write_bytes(good_bytes[:cut])
     with pytest.raises(CheckpointError):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
     (tmp_path / "x").write_bytes(good_bytes + bytes(data.draw(st.integers(1, 9))))
     with pytest.raises(CheckpointError):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
 
 
 @given(st.binary(max_size=300))
 def test_foreign_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(CheckpointError, match="not a fmnistlab checkpoint"):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
 
 
 def test_somebody_elses_safetensors_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(safetensors.torch.save({"w": torch.zeros(1)}, {"by": "them"}))
     with pytest.raises(CheckpointError, match="somebody else"):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
     header = json.dumps({"__metadata__": {"fmnistlab": "{}", "sha256": ""}}).encode()
     (tmp_path / "x").write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(CheckpointError, match="damaged"):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No such file"):
-        read_checkpoint(tmp_path / "nothing")
+        opened(tmp_path / "nothing")
     with pytest.raises(CheckpointError, match="directory"):
-        read_checkpoint(tmp_path)
+        opened(tmp_path)
 
 
 def test_a_newer_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container, "FORMAT_VERSION", 2)
-    write_checkpoint(tmp_path / "x", {}, {})
+    write_checkpoint(tmp_path / "x", encode_checkpoint({}, {}))
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match="newer version of fmnistlab"):
-        read_checkpoint(tmp_path / "x")
+        opened(tmp_path / "x")
 
 
 def test_optimizer_states_survive() -> None:

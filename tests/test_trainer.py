@@ -41,8 +41,10 @@ def test_records_hold_the_facts() -> None:
     assert (record.epoch, record.count, record.val_count) == (1, 43, 7)
     assert record.learning_rate == 0.5
     assert record.seconds > 0
+    # During a fit the weights may lie otherwise, and their products be rounded otherwise.
     metrics = trainer.evaluate(tiny_set(7))
-    assert (record.val_loss, record.val_accuracy) == (metrics.loss, metrics.accuracy)
+    assert record.val_loss == pytest.approx(metrics.loss, rel=1e-5)
+    assert record.val_accuracy == metrics.accuracy
     assert Trainer(tiny_linear(), SMALL).fit(tiny_set(), epochs=1)[0].val_loss is None
 
 

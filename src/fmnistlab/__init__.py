@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fmnistlab.training import callbacks as callbacks
     from fmnistlab.training import recipes as recipes
     from fmnistlab.training.recipe import Recipe as Recipe
+    from fmnistlab.training.seeds import fit_seeds as fit_seeds
     from fmnistlab.training.trainer import Trainer as Trainer
 
 _HOMES = {
@@ -34,6 +35,7 @@ _HOMES = {
     "callbacks": "fmnistlab.training",
     "create_model": "fmnistlab.models.registry",
     "errors": "fmnistlab",
+    "fit_seeds": "fmnistlab.training.seeds",
     "list_models": "fmnistlab.models.registry",
     "load_model": "fmnistlab.models.registry",
     "recipes": "fmnistlab.training",
@@ -52,6 +54,7 @@ __all__ = [
     "callbacks",
     "create_model",
     "errors",
+    "fit_seeds",
     "list_models",
     "load_model",
     "recipes",

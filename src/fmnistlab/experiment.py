@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import platform
 import time
@@ -14,19 +15,24 @@ from typing import Any
 import torch
 
 from fmnistlab import seeding
+from fmnistlab.data.batches import Batch
 from fmnistlab.data.dataset import FashionMNISTCSV
+from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
-from fmnistlab.errors import MissingExtraError
+from fmnistlab.errors import ConfigurationError, MissingExtraError
 from fmnistlab.models.registry import create_model
 from fmnistlab.results.classification import ClassScore, class_scores, confusion_matrix
 from fmnistlab.run_folder import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT, RunFolder
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.csv_log import history_to_csv
+from fmnistlab.training.execution import make_step
+from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.recipes import CLASSIC
-from fmnistlab.training.threads import cpu_threads
+from fmnistlab.training.seeds import seeded_model
+from fmnistlab.training.threads import cpu_threads, fastest_threads
 from fmnistlab.training.trainer import Trainer
 from fmnistlab.version import __version__
 
@@ -46,8 +52,10 @@ class ExperimentConfig:
         recipe: how to train.
         seed: determines initial weights, order, augmentation and noise.
         device: where to train; see `DevicePlacement`.
+        execution: how training steps are executed; see `Trainer`.
         threads: CPU threads to compute with, from 1; see `cpu_threads`. With one, the result does
-            not depend on how many cores a machine has.
+            not depend on how many cores a machine has. "auto" measures at the start which number
+            is the fastest; `config.json` says which it was.
         out: the run folder; None makes `runs/MODEL-TIME`.
     """
 
@@ -59,7 +67,8 @@ class ExperimentConfig:
     recipe: Recipe = CLASSIC
     seed: int = 0
     device: str = "auto"
-    threads: int = 1
+    threads: int | str = 1
+    execution: str = "graph"
     out: Path | None = None
 
 
@@ -98,17 +107,53 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
         FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
             nothing was written into it.
     """
-    with cpu_threads(config.threads):
-        return _run(config, callbacks)
+    if config.threads == "auto":
+        threads = _fastest_threads(config)
+    elif isinstance(config.threads, int):
+        threads = config.threads
+    else:
+        raise ConfigurationError(
+            f'threads is {config.threads!r}; use a whole number from 1, or "auto".'
+        )
+    with cpu_threads(threads):
+        return _run(dataclasses.replace(config, threads=threads), callbacks)
+
+
+def _fastest_threads(config: ExperimentConfig) -> int:
+    """Makes steps with a model like the one that is wanted, on made-up images."""
+    trainer = _new_trainer(config, ())
+    if trainer.device.type != "cpu":
+        return 1
+    count, generator = config.recipe.batch_size, seeding.torch_generator(config.seed, "threads")
+    images = torch.rand(count, 1, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    batch = Batch(images, torch.arange(count) % NUM_CLASSES)
+    model = trainer.model.train()
+    prepare_model(model, batch)
+    optimizer = config.recipe.make_optimizer(model)
+    step = make_step(config.execution, model, optimizer, config.recipe.training_loss, None)
+    steps = 20
+    threads, seconds = fastest_threads(lambda: [step(batch) for _ in range(steps)])
+    tried = ", ".join(f"{time / steps * 1000:.2f} ms with {n}" for n, time in seconds.items())
+    _logger.info("taking the fastest number of threads, %d: a step takes %s", threads, tried)
+    return threads
+
+
+def _new_trainer(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Trainer:
+    return Trainer(
+        seeded_model(
+            functools.partial(create_model, config.model, **config.model_options), config.seed
+        ),
+        config.recipe,
+        device=config.device,
+        seed=config.seed,
+        execution=config.execution,
+        callbacks=callbacks,
+    )
 
 
 def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
     # Model and trainer come first: a wrong name or device should not wait for the data.
-    with seeding.isolated_randomness(seeding.derive_seed(config.seed, "initialize")):
-        model = create_model(config.model, **config.model_options)
-    trainer = Trainer(
-        model, config.recipe, device=config.device, seed=config.seed, callbacks=callbacks
-    )
+    trainer = _new_trainer(config, callbacks)
     device = trainer.device
     folder = RunFolder.create(config.out, config.model.lower().replace(":", "-"))
     try:
@@ -211,6 +256,7 @@ def _describe(
         "recipe": config.recipe.to_dict(),
         "seed": config.seed,
         "device": str(device),
+        "execution": config.execution,
         "threads": config.threads,
         "versions": {
             "fmnistlab": __version__,

@@ -1,14 +1,15 @@
 """Data sets cut into batches: seeded order, whole-batch gather, on any device.
 
-Three sources with one face. A data set that lies in memory as tensors is moved to the device once
-and a batch is one slice of it; any other torch data set is asked item by item; a DataLoader
-brings its own batches and order.
+Three sources with one face. A data set that lies in memory as tensors is moved to the device
+once and a few batches are one gather from it; any other torch data set is asked item by item; a
+DataLoader brings its own batches and order.
 """
 
 from __future__ import annotations
 
 import abc
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence, Sized
 from typing import NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -30,6 +31,9 @@ from fmnistlab.shapes import Float, Int64, Shaped
 
 EVALUATION_BATCH_SIZE = 1000
 """Images in one batch when nothing is learned; it changes speed, not results."""
+
+_BATCHES_AT_ONCE = 16
+"""Batches that are gathered and made floats together; more would only leave the caches."""
 
 EXAMPLE_SIZE = 32
 """Images that a model is tried on before it is trained or evaluated."""
@@ -81,8 +85,13 @@ class BatchSource(abc.ABC):
         """Returns a few items, at most `EXAMPLE_SIZE`, to try a model on."""
 
     @abc.abstractmethod
-    def training_batches(self, epoch: int) -> Iterator[Batch]:
-        """Yields each item once, in the order of this epoch (from 1), augmented."""
+    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yields each item once, in the order of this epoch (from 1), augmented.
+
+        Args:
+            epoch: number of the epoch.
+            start: batches at the beginning that are left out.
+        """
 
     @abc.abstractmethod
     def evaluation_batches(self) -> Iterator[Batch]:
@@ -125,13 +134,14 @@ def batch_source(
     if not isinstance(data, Sized) or len(data) == 0:
         raise ConfigurationError(f"The data set {type(data).__name__} has no items.")
     cutter = _Cutter(len(data), batch_size, seed, tuple(augmentation))
-    tensors = _resident_tensors(data)
+    tensors = resident_tensors(data)
     if tensors is not None:
         return ResidentBatches(*tensors, cutter, device)
     return DatasetBatches(cast("Dataset[tuple[Tensor, Tensor]]", data), cutter, device)
 
 
-def _resident_tensors(data: object) -> tuple[Tensor, Tensor] | None:
+def resident_tensors(data: object) -> tuple[Tensor, Tensor] | None:
+    """Returns all images and labels of a data set that lies in memory as tensors, else None."""
     if isinstance(data, Resident):
         return data.resident()
     if type(data) is TensorDataset and len(data.tensors) == 2:
@@ -161,6 +171,7 @@ class _Cutter:
         return list(zip(starts, [*starts[1:], self.count], strict=True))
 
     def order(self, epoch: int) -> Int64[Tensor, "count"]:
+        """Returns the numbers of all items in the order of an epoch."""
         return seeding.permutation(self.count, self.seed, epoch)
 
     def augment(self, images: Tensor, item: Tensor, epoch: int) -> Tensor:
@@ -191,7 +202,7 @@ class _CutBatches(BatchSource):
 
 
 class ResidentBatches(_CutBatches):
-    """All items as two tensors on the device; an epoch is one gather, a batch one slice."""
+    """All items as two tensors on the device; some batches are one gather, each of them a slice."""
 
     def __init__(
         self, images: Tensor, labels: Tensor, cutter: _Cutter, device: torch.device
@@ -200,21 +211,43 @@ class ResidentBatches(_CutBatches):
         self._images = images.to(device)
         self._labels = labels.to(device)
 
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are changed."""
+        return bool(self._cutter.augmentation)
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Images in each training batch of an epoch."""
+        return [stop - start for start, stop in self._bounds]
+
+    @property
+    def stored(self) -> tuple[Tensor, Tensor]:
+        """All images, as they are stored, and all labels, on the device."""
+        return self._images, self._labels
+
+    def order(self, epoch: int) -> Int64[Tensor, "count"]:
+        """Returns the order of the items in an epoch, on the CPU."""
+        return self._cutter.order(epoch)
+
     def example(self) -> Batch:
         """Returns the first few items."""
         return _as_batch(self._images[:EXAMPLE_SIZE], self._labels[:EXAMPLE_SIZE])
 
-    def training_batches(self, epoch: int) -> Iterator[Batch]:
+    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch, augmented."""
         order = self._cutter.order(epoch).to(self._images.device)
-        images = self._images.index_select(0, order)
-        labels = self._labels.index_select(0, order)
-        for start, stop in self._bounds:
-            batch = _as_batch(images[start:stop], labels[start:stop])
+        labels = as_labels(self._labels.index_select(0, order))
+        for number in range(start, len(self._bounds), _BATCHES_AT_ONCE):
+            bounds = self._bounds[number : number + _BATCHES_AT_ONCE]
+            first, last = bounds[0][0], bounds[-1][1]
+            item = order[first:last]
+            images = as_floats(self._images.index_select(0, item))
             if self._cutter.augmentation:
-                changed = self._cutter.augment(batch.images, order[start:stop], epoch)
-                batch = Batch(changed, batch.labels)
-            yield batch
+                images = self._cutter.augment(images, item, epoch)
+            sizes = [after - before for before, after in bounds]
+            parts = torch.split(images, sizes), torch.split(labels[first:last], sizes)
+            yield from map(Batch, *parts)
 
     def evaluation_batches(self) -> Iterator[Batch]:
         """Yields each item once, in the order of the data set."""
@@ -237,11 +270,11 @@ class DatasetBatches(_CutBatches):
         """Returns the first few items."""
         return self._fetch(list(range(min(EXAMPLE_SIZE, self.count))))
 
-    def training_batches(self, epoch: int) -> Iterator[Batch]:
+    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch, augmented."""
         order = self._cutter.order(epoch)
-        for start, stop in self._bounds:
-            item = order[start:stop]
+        for first, last in self._bounds[start:]:
+            item = order[first:last]
             batch = self._fetch(item.tolist())
             if self._cutter.augmentation:
                 changed = self._cutter.augment(batch.images, item.to(self._device), epoch)
@@ -306,12 +339,12 @@ class LoaderBatches(BatchSource):
             return Batch(batch.images[:EXAMPLE_SIZE], batch.labels[:EXAMPLE_SIZE])
         raise ConfigurationError("The DataLoader gives no batches.")
 
-    def training_batches(self, epoch: int) -> Iterator[Batch]:
+    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields the loader's batches; `set_epoch` of its sampler is called if there is one."""
         set_epoch = getattr(self._loader.sampler, "set_epoch", None)
         if set_epoch is not None:
             set_epoch(epoch)
-        return self.evaluation_batches()
+        return itertools.islice(self.evaluation_batches(), start, None)
 
     def evaluation_batches(self) -> Iterator[Batch]:
         """Yields the loader's batches, whatever their order."""
@@ -332,9 +365,14 @@ def _to_device(pair: object, device: torch.device, owner: str) -> Batch:
 
 def _as_batch(images: Tensor, labels: Tensor) -> Batch:
     """Makes images float32 and labels int64; uint8 pixels become fractions of 255."""
-    if images.dtype == torch.uint8:
-        images = images.to(torch.float32).div_(255)
-    else:
-        images = images.to(torch.float32)
-    labels = labels.to(torch.float32 if labels.is_floating_point() else torch.int64)
-    return Batch(images, labels)
+    return Batch(as_floats(images), as_labels(labels))
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """Returns images as float32; uint8 pixels become fractions of 255."""
+    return images.div(255) if images.dtype == torch.uint8 else images.to(torch.float32)
+
+
+def as_labels(labels: Tensor) -> Tensor:
+    """Returns labels as a loss takes them: int64, or float32 if they are one-hot."""
+    return labels.to(torch.float32 if labels.is_floating_point() else torch.int64)

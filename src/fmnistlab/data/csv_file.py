@@ -170,6 +170,9 @@ def _parse(
     path: Path, blocks: Iterator[bytes], line: int, names: tuple[str, ...]
 ) -> Iterator[UInt8[np.ndarray, "rows 785"]]:
     """Yields the rows of each block, in order; a few blocks are parsed at the same time."""
+    # Here and not in the pool, where it might wait for ever for an import that waits for us.
+    import pandas  # noqa: F401, ICN001, PLC0415 - slow; not needed when the cache knows the file
+
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         for text, parsed in _submitted(pool, blocks, threads):
@@ -197,7 +200,7 @@ def _proved_rows(text: bytes) -> UInt8[np.ndarray, "rows 785"] | None:
     Nothing is assumed about the parser, which accepts leading zeros and numbers that wrap: writing
     the values again must give the same text.
     """
-    import pandas as pd  # noqa: PLC0415 - slow to import; not needed when the cache knows the file
+    import pandas as pd  # noqa: PLC0415 - see `_parse`
 
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")

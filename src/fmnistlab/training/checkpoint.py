@@ -40,18 +40,14 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
-def write_checkpoint(
-    path: str | os.PathLike[str], tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]
-) -> None:
-    """Writes a checkpoint; the file is there whole or not at all.
+def encode_checkpoint(tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> bytes:
+    """Returns the content of a checkpoint file.
 
     Args:
-        path: the file; an existing one is replaced.
         tensors: by name, on any device, of any layout.
         state: JSON-able values.
 
     Raises:
-        OSError: the folder is missing, read-only or full.
         ValueError: `state` is not JSON-able.
     """
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
@@ -62,37 +58,60 @@ def write_checkpoint(
     text = json.dumps({"format": FORMAT_VERSION, **state})
     data = safetensors.torch.save(copies, {_STATE: text, "sha256": _NO_HASH.decode()})
     digest = hashlib.sha256(data).hexdigest().encode()
-    with write_atomically(path) as stream:
-        stream.write(data.replace(_HASH % _NO_HASH, _HASH % digest, 1))
+    return data.replace(_HASH % _NO_HASH, _HASH % digest, 1)
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """Reads and verifies a checkpoint.
+def decode_checkpoint(data: bytes, source: str | os.PathLike[str]) -> Checkpoint:
+    """Verifies the content of a checkpoint file and returns what it holds.
+
+    Args:
+        data: all of it.
+        source: where it comes from, for messages.
 
     Raises:
-        CheckpointError: the file is missing, is no checkpoint, was damaged, or is of a newer
-            format.
+        CheckpointError: it is no checkpoint, was damaged, or is of a newer format.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
-    metadata = _metadata(data, path)
+    metadata = _metadata(data, source)
     unsigned = data.replace(_HASH % metadata["sha256"].encode(), _HASH % _NO_HASH, 1)
     if hashlib.sha256(unsigned).hexdigest() != metadata["sha256"]:
         raise CheckpointError(
-            f"{path}: damaged: the content does not match the SHA-256 inside. Use another copy."
+            f"{source}: damaged: the content does not match the SHA-256 inside. Use another copy."
         )
     state = json.loads(metadata[_STATE])
     if state.pop("format") > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: written by a newer version of fmnistlab; update it to read this file."
+            f"{source}: written by a newer version of fmnistlab; update it to read this file."
         )
     return Checkpoint(safetensors.torch.load(data), state)
 
 
-def _metadata(data: bytes, path: Path) -> dict[str, str]:
+def write_checkpoint(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes what `encode_checkpoint` returned; the file is there whole or not at all.
+
+    Args:
+        path: the file; an existing one is replaced.
+        data: its content.
+
+    Raises:
+        OSError: the folder is missing, read-only or full.
+    """
+    with write_atomically(path) as stream:
+        stream.write(data)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> bytes:
+    """Returns the content of a checkpoint file, not verified yet.
+
+    Raises:
+        CheckpointError: the file is missing or cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def _metadata(data: bytes, source: str | os.PathLike[str]) -> dict[str, str]:
     """Returns the metadata of a safetensors file, which is not to be trusted yet."""
     length = int.from_bytes(data[:8], "little")
     try:
@@ -104,7 +123,7 @@ def _metadata(data: bytes, path: Path) -> dict[str, str]:
         return {name: str(value) for name, value in metadata.items()}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: not a fmnistlab checkpoint, or damaged: {error}."
+            f"{source}: not a fmnistlab checkpoint, or damaged: {error}."
         ) from error
 
 

@@ -38,6 +38,12 @@ class Dispatch:
         """Returns whether any callback overrides this hook."""
         return bool(self._listeners[hook])
 
+    @property
+    def steps_may_change(self) -> bool:
+        """Whether some callback may change, after a batch, what the next step depends on."""
+        changing = (c for c in self._callbacks if not c.read_only)
+        return any(type(c).on_batch_end is not Callback.on_batch_end for c in changing)
+
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls a hook of every callback that overrides it; the first error ends the round."""
         for listener in self._listeners[hook]:

@@ -24,14 +24,14 @@ def optimizer_step(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
     Learning rate and all other settings are read from `param_groups` in each step, so schedules
     work; the state stays in `optimizer.state`, so saving works.
     """
-    reason = _obstacle(optimizer)
+    reason = obstacle(optimizer)
     if reason is not None:
         _logger.debug("plain optimizer step: %s", reason)
         return optimizer.step
     return _FusedAdamStep(optimizer)
 
 
-def _obstacle(optimizer: torch.optim.Optimizer) -> str | None:
+def obstacle(optimizer: torch.optim.Optimizer) -> str | None:
     """Returns why the fast form cannot stand in for this optimizer, or None if it can."""
     if type(optimizer) not in (torch.optim.Adam, torch.optim.AdamW):
         return f"{type(optimizer).__name__} is not torch's Adam or AdamW"
@@ -47,14 +47,19 @@ def _obstacle(optimizer: torch.optim.Optimizer) -> str | None:
     return None
 
 
+def fused_kernel(optimizer: torch.optim.Optimizer) -> Callable[..., object]:
+    """Returns torch's kernel for an optimizer without an obstacle."""
+    # Underscored in torch: `obstacle` looks whether they are there, a test compares bits.
+    kernels = torch._fused_adam_, torch._fused_adamw_  # pyright: ignore[reportPrivateImportUsage]
+    return kernels[type(optimizer) is torch.optim.AdamW]
+
+
 class _FusedAdamStep:
     """Calls torch's fused kernel on lists of tensors that are collected once."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        # Underscored in torch: `_obstacle` looks whether they are there, a test compares bits.
-        kernels = torch._fused_adam_, torch._fused_adamw_  # pyright: ignore[reportPrivateImportUsage]
-        self._kernel = kernels[type(optimizer) is torch.optim.AdamW]
+        self._kernel = fused_kernel(optimizer)
         self._groups: list[_Group] = []
 
     @torch.no_grad()
@@ -69,7 +74,7 @@ class _FusedAdamStep:
             torch._foreach_add_(group.steps, 1)  # pyright: ignore[reportPrivateImportUsage]
             self._kernel(
                 group.parameters,
-                of_group,  # type: ignore[arg-type] # _usable has seen that none is None
+                of_group,
                 group.averages,
                 group.squares,
                 [],

@@ -175,6 +175,12 @@ class Recipe:
         return cls(**{**values, "augmentation": augmentation})
 
 
+def own_loss(loss: LossFunction) -> LossFunction:
+    """Returns the loss that a recipe's method calls, its own or torch's; others as they are."""
+    recipe = getattr(loss, "__self__", None)
+    return (recipe.loss or cross_entropy) if isinstance(recipe, Recipe) else loss
+
+
 _FUSED = ("cpu", "cuda", "mps", "xpu")
 
 

@@ -13,10 +13,10 @@ from torch import nn
 from fmnistlab.errors import CheckpointError, ConfigurationError
 from fmnistlab.models.registry import create_model, model_reference
 from fmnistlab.training.checkpoint import (
+    decode_checkpoint,
+    encode_checkpoint,
     pack_optimizer,
-    read_checkpoint,
     unpack_optimizer,
-    write_checkpoint,
 )
 from fmnistlab.training.history import History
 from fmnistlab.training.recipe import Recipe
@@ -33,6 +33,7 @@ class Snapshot(NamedTuple):
         model: with the saved weights, on the CPU.
         recipe: how it was trained.
         seed: the trainer's seed.
+        execution: how its steps were executed; see `execution.EXECUTIONS`.
         step: training steps made.
         history: finished epochs.
         optimizer: state_dict of the optimizer, or None if there was none.
@@ -41,17 +42,14 @@ class Snapshot(NamedTuple):
     model: nn.Module
     recipe: Recipe
     seed: int
+    execution: str
     step: int
     history: History
     optimizer: dict[str, Any] | None
 
 
-def save_snapshot(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
-    """Writes a checkpoint; the file is there whole or not at all.
-
-    Raises:
-        OSError: the folder is missing, read-only or full.
-    """
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Returns a snapshot as the content of a checkpoint file."""
     tensors = {_MODEL + name: tensor for name, tensor in snapshot.model.state_dict().items()}
     packed: dict[str, Any] | None = None
     if snapshot.optimizer is not None:
@@ -61,30 +59,35 @@ def save_snapshot(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         "model": _describe_model(snapshot.model),
         "recipe": _describe_recipe(snapshot.recipe),
         "seed": snapshot.seed,
+        "execution": snapshot.execution,
         "step": snapshot.step,
         "history": snapshot.history.to_json(),
         "optimizer": packed,
         "versions": {"fmnistlab": __version__, "torch": str(torch.__version__)},
     }
-    write_checkpoint(path, tensors, state)
+    return encode_checkpoint(tensors, state)
 
 
-def load_snapshot(
-    path: str | os.PathLike[str], model: nn.Module | None, recipe: Recipe | None
+def decode_snapshot(
+    data: bytes,
+    path: str | os.PathLike[str],
+    model: nn.Module | None,
+    recipe: Recipe | None,
 ) -> Snapshot:
-    """Reads what `save_snapshot` wrote.
+    """Reads what `encode_snapshot` returned.
 
     Args:
-        path: the file.
+        data: the content of the file.
+        path: the file, for messages.
         model: receives the weights; if None, the registered model that was saved is made anew.
         recipe: stands in for the saved one; needed if that held functions of the user's own.
 
     Raises:
-        CheckpointError: the file is missing or damaged, holds another model, or needs a model or
-            a recipe to be given.
+        CheckpointError: the content is damaged, holds another model, or needs a model or a recipe
+            to be given.
         UnknownModelError: the saved model is not registered here.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = decode_checkpoint(data, path)
     state = checkpoint.state
     if recipe is None:
         if state["recipe"] is None:
@@ -114,7 +117,9 @@ def load_snapshot(
     if state["optimizer"] is not None:
         optimizer = unpack_optimizer(_strip(checkpoint.tensors, _OPTIMIZER), state["optimizer"])
     history = History.from_json(state["history"])
-    return Snapshot(model, recipe, state["seed"], state["step"], history, optimizer)
+    return Snapshot(
+        model, recipe, state["seed"], state["execution"], state["step"], history, optimizer
+    )
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from fmnistlab.data.batches import Batch
-from fmnistlab.shapes import Float
+from fmnistlab.data.batches import Batch, BatchSource
+from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.optimizer_step import optimizer_step
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import LossFunction
+
+
+class StepResult(NamedTuple):
+    """What a training step gave; on the device, detached, not changed by later steps.
+
+    Attributes:
+        loss: mean loss of the batch before the step.
+        logits: class scores before the step.
+        labels: int64 (batch,), or float32 (batch, classes) if they are one-hot.
+    """
+
+    loss: Float[Tensor, ""]
+    logits: Float[Tensor, "batch classes"]
+    labels: Shaped[Tensor, "batch ..."]
 
 
 class TrainingStep:
@@ -59,6 +74,28 @@ class TrainingStep:
         if self._schedule is not None:
             self._schedule.step()
         return loss.detach(), logits.detach()
+
+    def epoch(self, training: BatchSource, epoch: int, *, lasting: bool) -> Iterator[StepResult]:
+        """Makes the steps of an epoch and yields the result of each.
+
+        Args:
+            training: on the model's device.
+            epoch: number of the epoch, from 1.
+            lasting: whether results are needed longer than the epoch.
+        """
+        for batch in training.training_batches(epoch):
+            loss, logits = self(batch)
+            yield StepResult(loss, logits, batch.labels)
+
+    def refresh(self) -> None:
+        """Looks whether a callback changed the model in a way that matters to how steps are made.
+
+        The trainer calls it after callbacks had their turn. Steps that run the model as it is need
+        not look.
+        """
+
+    def close(self) -> None:
+        """Ends the work; model and optimizer are left as anybody would expect them."""
 
 
 def evaluate(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> Metrics:

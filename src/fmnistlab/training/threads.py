@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import torch
 
@@ -33,3 +37,44 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+ROUNDS: Final = 7
+"""Turns that each number of threads gets when the fastest is looked for."""
+
+
+def possible_threads() -> list[int]:
+    """Returns 1, 2, 4 and so on, up to the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # which macOS and Windows lack
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return [1 << power for power in range(cores.bit_length())]
+
+
+def fastest_threads(work: Callable[[], object]) -> tuple[int, Mapping[int, float]]:
+    """Measures with how many threads a piece of work takes the least time now.
+
+    The numbers of threads take turns, so that a machine that is busy for a moment slows all alike,
+    and the median of each counts. Another number must gain a tenth over a single thread, since with
+    one thread a training does not depend on what else the machine does.
+
+    Args:
+        work: some training steps, say 20; it is called about ten times for each number of threads.
+
+    Returns:
+        The number, and the median seconds of each that was tried.
+    """
+    choices = possible_threads()
+    seconds: dict[int, list[float]] = {choice: [] for choice in choices}
+    for turn in range(ROUNDS + 1):
+        for choice in choices:
+            with cpu_threads(choice):
+                started = time.perf_counter()
+                work()
+                elapsed = time.perf_counter() - started
+            if turn:  # the first turn warms up
+                seconds[choice].append(elapsed)
+    medians = {choice: statistics.median(times) for choice, times in seconds.items()}
+    best = min(medians, key=lambda choice: medians[choice])
+    return (best if medians[best] < 0.9 * medians[1] else 1), medians

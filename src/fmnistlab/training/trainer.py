@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -18,8 +19,10 @@ from fmnistlab.errors import ConfigurationError, NonFiniteError
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.history import HistoryRecorder
 from fmnistlab.training.callbacks.placement import DevicePlacement
+from fmnistlab.training.checkpoint import read_checkpoint, write_checkpoint
 from fmnistlab.training.dispatch import Dispatch
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.execution import checked_execution, make_step
 from fmnistlab.training.history import History
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.meter import Meter
@@ -30,9 +33,9 @@ from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.run import BatchResult, Run, RunState, Setup
 from fmnistlab.training.snapshot import (
     Snapshot,
-    load_snapshot,
+    decode_snapshot,
+    encode_snapshot,
     restore_optimizer,
-    save_snapshot,
 )
 from fmnistlab.training.step import TrainingStep, evaluate, kept_modes, predict
 
@@ -46,18 +49,22 @@ class Trainer:
         device: where to train; see `DevicePlacement`.
         seed: determines the order of images, augmentation and the model's own noise (dropout);
             not the initial weights, which the model already has.
+        execution: how training steps are executed, "graph", "eager" or "compile"; see
+            `fmnistlab.training.execution.EXECUTIONS`.
         callbacks: watch the fit; their order matters only to what they print.
 
     Attributes:
         model: the model.
         recipe: the recipe.
         seed: the seed.
+        execution: how training steps are executed.
         history: all epochs finished so far.
         optimizer: the optimizer, or None before the first fit.
         stop_reason: why the last fit was stopped early, or None if it was not.
 
     Raises:
-        ConfigurationError: a callback is none, or has a hook that no fit would call.
+        ConfigurationError: a callback is none, or has a hook that no fit would call; there is no
+            such execution.
     """
 
     def __init__(
@@ -67,11 +74,13 @@ class Trainer:
         *,
         device: str | torch.device = "auto",
         seed: int = 0,
+        execution: str = "graph",
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.model = model
         self.recipe = recipe
         self.seed = seed
+        self.execution: str = checked_execution(execution)
         self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
         self.stop_reason: str | None = None
@@ -193,15 +202,21 @@ class Trainer:
         Raises:
             OSError: the folder is missing, read-only or full.
         """
+        write_checkpoint(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Returns the content of the file that `save` writes."""
         state = self._loaded_optimizer if self.optimizer is None else self.optimizer.state_dict()
-        save_snapshot(
-            path, Snapshot(self.model, self.recipe, self.seed, self._step, self.history, state)
+        return encode_snapshot(
+            Snapshot(
+                self.model, self.recipe, self.seed, self.execution, self._step, self.history, state
+            )
         )
 
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str],
         *,
         model: nn.Module | None = None,
         recipe: Recipe | None = None,
@@ -211,7 +226,7 @@ class Trainer:
         """Returns a trainer that goes on as the saved one would have, with the same bits.
 
         Args:
-            path: a file that `save` wrote.
+            path: a file that `save` wrote, or the bytes that `to_bytes` returned.
             model: receives the weights; None makes the registered model that was saved.
             recipe: stands in for the saved one; needed if that held functions of your own.
             device: where to go on; see `DevicePlacement`.
@@ -222,9 +237,18 @@ class Trainer:
                 model, or needs `model` or `recipe` to be given.
             UnknownModelError: the saved model is not registered here.
         """
-        saved = load_snapshot(path, model, recipe)
+        if isinstance(path, bytes):
+            data, source = path, "checkpoint"
+        else:
+            data, source = read_checkpoint(path), os.fspath(path)
+        saved = decode_snapshot(data, source, model, recipe)
         trainer = cls(
-            saved.model, saved.recipe, device=device, seed=saved.seed, callbacks=callbacks
+            saved.model,
+            saved.recipe,
+            device=device,
+            seed=saved.seed,
+            execution=saved.execution,
+            callbacks=callbacks,
         )
         trainer.history = saved.history
         trainer._step = saved.step
@@ -240,8 +264,10 @@ class Trainer:
         validation = None if valid is None else self._source(valid)
         state.steps_per_epoch = training.steps_per_epoch
         noise = seeding.derive_seed(self.seed, "build")
-        with seeding.isolated_randomness(noise, state.device):
-            step = self._build(state, training)
+        with (
+            seeding.isolated_randomness(noise, state.device),
+            contextlib.closing(self._build(state, training)) as step,
+        ):
             self._dispatch.call("on_fit_start", run)
             while state.epoch < state.last_epoch and state.stop_reason is None:
                 state.epoch += 1
@@ -260,7 +286,9 @@ class Trainer:
         steps = training.steps_per_epoch
         total = None if steps is None else steps * (state.last_epoch - state.epoch)
         schedule = self.recipe.make_schedule(self.optimizer, total)
-        return TrainingStep(self.model, self.optimizer, self.recipe.training_loss, schedule)
+        return make_step(
+            self.execution, self.model, self.optimizer, self.recipe.training_loss, schedule
+        )
 
     def _epoch(
         self,
@@ -275,22 +303,25 @@ class Trainer:
         state.meter = Meter()
         self.model.train()
         self._dispatch.call("on_epoch_start", run)
+        step.refresh()
         started = time.perf_counter()
         listened = self._dispatch.listens("on_batch_end")
-        for number, batch in enumerate(training.training_batches(state.epoch), start=1):
-            loss, logits = step(batch)
-            state.meter.add(loss, logits, batch.labels)
+        steps = step.epoch(training, state.epoch, lasting=listened)
+        for number, made in enumerate(steps, start=1):
+            state.meter.add(*made)
             state.step += 1
             if listened:
                 result = BatchResult(
                     epoch=state.epoch,
                     batch=number,
                     step=state.step,
-                    loss=loss,
-                    logits=logits,
-                    labels=batch.labels,
+                    loss=made.loss,
+                    logits=made.logits,
+                    labels=made.labels,
                 )
                 self._dispatch.call("on_batch_end", run, result)
+                if self._dispatch.steps_may_change:
+                    step.refresh()
         trained = state.meter.metrics()
         seconds = time.perf_counter() - started
         learning_rate = float(run.optimizer.param_groups[0]["lr"])

@@ -100,15 +100,16 @@ def plot_samples(
     """
     if per_class < 1:
         raise ConfigurationError(f"per_class must be at least 1, not {per_class}.")
-    pictures = brightness(images)
-    classes = label_array(labels, len(pictures))
+    classes = label_array(labels, len(images))
+    rows = [np.flatnonzero(classes == label)[:per_class] for label in range(len(CLASS_NAMES))]
     step = IMAGE_SIZE + _GUTTER
     # One picture for the whole is drawn many times faster than a hundred axes.
     mosaic = np.full((len(CLASS_NAMES) * step - _GUTTER, per_class * step - _GUTTER), np.nan)
-    for label in range(len(CLASS_NAMES)):
-        for place, row in enumerate(np.flatnonzero(classes == label)[:per_class]):
+    # Only what is shown is made bright: all images as floats would take hundreds of megabytes.
+    for label, chosen in enumerate(rows):
+        for place, picture in enumerate(brightness(images[chosen])):
             top, left = label * step, place * step
-            mosaic[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE] = pictures[row]
+            mosaic[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE] = picture
     height, width = (side * _SMALL_SIDE / IMAGE_SIZE for side in mosaic.shape)
     names_width = 0.95
     sheet = Sheet(1, 1, names_width + width, height, heading=heading)

@@ -102,7 +102,7 @@ def brightness(images: Images) -> Float[np.ndarray, "rows 28 28"]:
             f"{tuple(images.shape)}."
         )
     scale = PIXEL_MAX if array.dtype == np.uint8 else 1
-    values = (array / scale).astype(np.float32)
+    values: np.ndarray = np.divide(array, scale, dtype=np.float32)
     if values.size and not (values.min() >= 0 and values.max() <= 1):
         raise ConfigurationError(
             f"images to show must be uint8, or floats from 0 to 1; these go from "

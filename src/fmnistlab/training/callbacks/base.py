@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import ClassVar
 
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.training.epoch_record import EpochRecord
@@ -14,7 +15,13 @@ class Callback:
 
     A callback may read everything in `run` and ask the fit to `run.stop(reason)`. It belongs to
     one fit at a time. Open files in `on_fit_start`, close them in `close`.
+
+    Attributes:
+        read_only: True promises that `on_batch_end` changes nothing that a training step depends
+            on, such as weights, modes and settings; that spares a look after each step.
     """
+
+    read_only: ClassVar[bool] = False
 
     def on_setup(self, setup: Setup) -> None:
         """Called first; nothing is built yet."""

@@ -21,6 +21,8 @@ class LogLines(Callback):
         every: batches between two lines, from 1; the tutorial's is 100.
     """
 
+    read_only = True
+
     def __init__(self, every: int = 100) -> None:
         if every < 1:
             raise ConfigurationError(f"LogLines: every is {every}; use a whole number from 1.")

@@ -24,6 +24,8 @@ class ProgressBar(Callback):
             neither a terminal nor a notebook.
     """
 
+    read_only = True
+
     def __init__(self, stream: TextIOBase | None = None) -> None:
         self._stream = stream
         self._bar: tqdm[Never] | None = None

@@ -1,0 +1,1 @@
+"""The subcommands: each measures something and tells what came out."""

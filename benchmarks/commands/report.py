@@ -1,0 +1,67 @@
+"""All tables of a results file as Markdown, and two pictures."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks.commands.options import RESULTS
+from benchmarks.report.surroundings import surroundings
+from benchmarks.results_file import Section, read_results, sections_by
+
+IMAGES = Path("docs/images")
+
+PREFACE = (
+    "Numbers are medians over rounds, in parentheses the quartiles; n is the number of rounds. In "
+    "each round everybody has one turn in a fresh process, one after the other. Ratios are taken "
+    "within a round; above 1 means faster than what is named."
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=RESULTS,
+        metavar="JSON",
+        help=f"the file with the measurements (default: {RESULTS})",
+    )
+    for option, name, content in (
+        ("--picture", "benchmarks.png", "one epoch"),
+        ("--scaling-picture", "benchmarks-scaling.png", "batch sizes and data sizes"),
+    ):
+        parser.add_argument(
+            option,
+            type=Path,
+            default=IMAGES / name,
+            metavar="PNG",
+            help=f"where to draw the picture of {content} (default: {IMAGES / name})",
+        )
+
+
+def run(options: argparse.Namespace, commands: Mapping[str, ModuleType]) -> None:
+    """Prints the tables and draws what there is to draw."""
+    results = read_results(options.results)
+    print(f"{PREFACE}\n\n{markdown(results, commands)}")
+    for command, module, path in (
+        ("train", "epoch_picture", options.picture),
+        ("scaling", "scaling_picture", options.scaling_picture),
+    ):
+        if sections_by(results, command):
+            # Imported here, because they need matplotlib.
+            importlib.import_module(f"benchmarks.report.{module}").draw(results, path)
+            print(f"drawn: {path}", file=sys.stderr)
+
+
+def markdown(results: Sequence[Section], commands: Mapping[str, ModuleType]) -> str:
+    """Returns a chapter for each of the commands that has results."""
+    chapters = []
+    for name, command in commands.items():
+        sections = sections_by(results, name)
+        if sections:
+            chapters += [f"## {command.TITLE}", command.describe(results), surroundings(sections)]
+    return "\n\n".join(chapters)

@@ -1,0 +1,86 @@
+"""Each measurement in a fresh process; what goes wrong there is an error with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from benchmarks.machine import resident_bytes, worker_environment
+
+ROOT = Path(__file__).parents[1]
+"""The folder from which `python -m benchmarks.worker` finds this package."""
+
+Measurement: TypeAlias = dict[str, float]
+"""Named numbers of one process, such as "seconds", "loss" and "peak_rss_bytes"."""
+
+
+class MeasurementError(Exception):
+    """A process that gave no result, or none that counts; the text says why."""
+
+
+def run_worker(
+    module: str,
+    *arguments: object,
+    threads: int,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Measurement:
+    """Runs `python -m benchmarks.MODULE ARGUMENTS --threads N`; returns its last line, as JSON.
+
+    Raises:
+        MeasurementError: the process failed; the reason is the last line of what it complained.
+    """
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    finished = subprocess.run(
+        [*command, "--threads", str(threads)],
+        cwd=ROOT,
+        env={**worker_environment(threads), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise MeasurementError(_last_line(finished.stderr) or f"exit code {finished.returncode}")
+    result: Measurement = json.loads(_last_line(finished.stdout))
+    return result
+
+
+def time_command(
+    command: Sequence[str],
+    *,
+    threads: int,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Measurement:
+    """Returns the seconds from start to end of any command, and its peak memory in bytes.
+
+    Raises:
+        MeasurementError: the command failed.
+    """
+    with tempfile.TemporaryFile() as complaints:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**worker_environment(threads), **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            complaints.seek(0)
+            text = complaints.read().decode(errors="replace")
+            raise MeasurementError(_last_line(text) or f"exit code {process.returncode}")
+    return {"seconds": seconds, "peak_rss_bytes": float(resident_bytes(usage))}
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")

@@ -1,0 +1,129 @@
+"""One model trained with several seeds, as fast as the machine can do all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from fmnistlab import seeding
+from fmnistlab.data.batches import Data, resident_tensors
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.models.registry import create_model
+from fmnistlab.training.callbacks.placement import choose_device
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipes import CLASSIC
+from fmnistlab.training.stacked import fit_stacked
+from fmnistlab.training.threads import cpu_threads
+from fmnistlab.training.trainer import Trainer
+
+ModelMaker: TypeAlias = str | Callable[[], nn.Module]
+"""Name of a registered model, or anything that makes a model when called."""
+
+
+def fit_seeds(
+    model: ModelMaker,
+    train: Data,
+    valid: Data | None = None,
+    *,
+    seeds: Sequence[int],
+    recipe: Recipe = CLASSIC,
+    epochs: int | None = None,
+    device: str | torch.device = "auto",
+    execution: str = "graph",
+    n_jobs: int | None = -1,
+) -> list[Trainer]:
+    """Trains a model once for each seed and returns the trainers, in the order of the seeds.
+
+    On the CPU each training has a process with one thread, and gives the bits that it gives alone
+    with one thread. joblib starts the processes, so `joblib.parallel_config` can send them
+    elsewhere, to a Dask or Ray cluster for instance. On a GPU all models are trained as one, with
+    their weights stacked; see `fmnistlab.training.stacked` for what then is the same.
+
+    Args:
+        model: each training begins with a new one, whose weights the seed determines; see
+            `seeded_model`.
+        train: as for `Trainer.fit`; a DataLoader is not possible.
+        valid: as for `Trainer.fit`.
+        seeds: one for each training, no two the same.
+        recipe: how to train.
+        epochs: how many; the recipe's number if None.
+        device: where to train; see `DevicePlacement`.
+        execution: how training steps are executed on the CPU; see `Trainer`.
+        n_jobs: trainings at the same time on the CPU, as scikit-learn counts them: -1 means one
+            for each core, 1 one after the other in this process, None what
+            `joblib.parallel_config` says.
+
+    Raises:
+        ConfigurationError: no seeds, one seed twice, a DataLoader, or a setting is impossible.
+    """
+    if len(seeds) == 0 or len({*seeds}) < len(seeds):
+        raise ConfigurationError(f"seeds are {[*seeds]}; give at least one, and each only once.")
+    if isinstance(train, DataLoader):
+        raise ConfigurationError(
+            "A DataLoader has one order for all seeds. Give fit_seeds the data set itself."
+        )
+    device = choose_device(device)
+    if device.type != "cpu":
+        models = [seeded_model(model, seed) for seed in seeds]
+        contents = fit_stacked(
+            models, train, valid, seeds=seeds, recipe=recipe, epochs=epochs, device=device
+        )
+    else:
+        task = delayed(_fit_one)
+        sent = _sendable(train), None if valid is None else _sendable(valid)
+        contents = Parallel(n_jobs=n_jobs)(
+            task(model, *sent, seed=seed, recipe=recipe, epochs=epochs, execution=execution)
+            for seed in seeds
+        )
+    return [
+        Trainer.load(content, model=_make(model), recipe=recipe, device=device)
+        for content in contents
+    ]
+
+
+def seeded_model(model: ModelMaker, seed: int) -> nn.Module:
+    """Returns a new model whose initial weights the seed determines, as for `fmnistlab train`."""
+    with seeding.isolated_randomness(seeding.derive_seed(seed, "initialize")):
+        return _make(model)
+
+
+def _make(model: ModelMaker) -> nn.Module:
+    return create_model(model) if isinstance(model, str) else model()
+
+
+def _fit_one(
+    model: ModelMaker,
+    train: Any,
+    valid: Any,
+    *,
+    seed: int,
+    recipe: Recipe,
+    epochs: int | None,
+    execution: str,
+) -> bytes:
+    """Trains one seed, perhaps in a process of its own, and returns the trainer as bytes."""
+    with cpu_threads(1):
+        trainer = Trainer(
+            seeded_model(model, seed), recipe, device="cpu", seed=seed, execution=execution
+        )
+        trainer.fit(_received(train), None if valid is None else _received(valid), epochs=epochs)
+        return trainer.to_bytes()
+
+
+def _sendable(data: Data) -> Any:
+    """Returns data in a form that joblib shares with all processes instead of copying it."""
+    tensors = resident_tensors(data)
+    return data if tensors is None else tuple(tensor.numpy() for tensor in tensors)
+
+
+def _received(data: Any) -> Any:
+    if isinstance(data, tuple):
+        # A copy, because what processes share cannot be written to, and torch insists on that.
+        return TensorDataset(*(torch.from_numpy(np.array(array)) for array in data))
+    return data

@@ -1,0 +1,159 @@
+"""The program of a CUDA graph, run without capturing it; and on a GPU, where there is one."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from fmnistlab.data.augmentation import HorizontalFlip
+from fmnistlab.data.batches import ResidentBatches, batch_source
+from fmnistlab.models.registry import create_model
+from fmnistlab.training.cuda_graph_step import CudaGraphStep
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.step import StepResult, TrainingStep
+from fmnistlab.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+RECIPES = {
+    "adam": Recipe(batch_size=8),
+    "adamw": Recipe(batch_size=8, optimizer="adamw", weight_decay=0.1),
+    "sgd": Recipe(batch_size=8, optimizer="sgd", momentum=0.9, learning_rate=0.01),
+    "cosine": Recipe(batch_size=8, schedule="cosine"),
+}
+
+
+def source(data: TensorDataset, recipe: Recipe) -> ResidentBatches:
+    made = batch_source(
+        data, device=CPU, batch_size=recipe.batch_size, augmentation=recipe.augmentation
+    )
+    assert isinstance(made, ResidentBatches)
+    return made
+
+
+def trained(
+    kind: type[TrainingStep],
+    model: nn.Module,
+    recipe: Recipe,
+    data: TensorDataset,
+    **options: object,
+) -> tuple[list[StepResult], torch.optim.Optimizer]:
+    """Two epochs; every result."""
+    training = source(data, recipe)
+    optimizer = recipe.make_optimizer(model.train())
+    schedule = recipe.make_schedule(optimizer, 2 * training.steps_per_epoch)
+    step = kind(model, optimizer, recipe.training_loss, schedule, **options)  # type: ignore[arg-type]
+    torch.manual_seed(7)
+    results = [made for epoch in (1, 2) for made in step.epoch(training, epoch, lasting=True)]
+    step.close()
+    return results, optimizer
+
+
+def assert_same_scores(mine: list[StepResult], theirs: list[StepResult]) -> None:
+    """Compares outputs, not weights: Adam moves weights that have no effect by noise."""
+    assert len(mine) == len(theirs)
+    for one, other in zip(mine, theirs, strict=True):
+        assert torch.equal(one.labels, other.labels)
+        torch.testing.assert_close(one.logits, other.logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(one.loss, other.loss, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize("make_model", [tiny_linear, tiny_noisy])
+@pytest.mark.parametrize("count", [200, 205, 201], ids=["full", "ragged", "joined"])
+def test_the_program_makes_the_steps_of_the_plain_loop(
+    make_model, recipe: Recipe, count: int
+) -> None:  # type: ignore[no-untyped-def]
+    fast, plain = make_model(), make_model()
+    mine, optimizer = trained(CudaGraphStep, fast, recipe, tiny_set(count), capture=lambda run: run)
+    theirs, reference = trained(TrainingStep, plain, recipe, tiny_set(count))
+    assert_same_scores(mine, theirs)
+    rate = optimizer.param_groups[0]["lr"]
+    assert isinstance(rate, float)
+    assert rate == pytest.approx(float(reference.param_groups[0]["lr"]), abs=1e-8)
+
+
+def test_results_of_a_long_epoch_are_not_overwritten_by_the_next_one() -> None:
+    model, recipe = tiny_linear(), RECIPES["adam"]
+    training = source(tiny_set(80), recipe)
+    optimizer = recipe.make_optimizer(model)
+    step = CudaGraphStep(model, optimizer, recipe.training_loss, None, capture=lambda run: run)
+    first = list(step.epoch(training, 1, lasting=True))
+    kept = [made.logits.clone() for made in first]
+    list(step.epoch(training, 2, lasting=True))
+    assert all(torch.equal(made.logits, copy) for made, copy in zip(first, kept, strict=True))
+
+
+def test_a_model_that_changes_in_the_middle_of_an_epoch_is_trained_as_it_is_now() -> None:
+    recipe = RECIPES["adam"]
+    kinds = ((CudaGraphStep, {"capture": lambda run: run}), (TrainingStep, {}))
+    results: list[list[StepResult]] = [[], []]
+    for made, (kind, options) in zip(results, kinds, strict=True):
+        model, training = tiny_noisy().train(), source(tiny_set(80), recipe)
+        optimizer = recipe.make_optimizer(model)
+        step = kind(model, optimizer, recipe.training_loss, None, **options)
+        torch.manual_seed(3)
+        for epoch in (1, 2):
+            for number, result in enumerate(step.epoch(training, epoch, lasting=True)):
+                made.append(result)
+                if (epoch, number) == (1, 4):
+                    model[4].eval()  # the dropout
+                    step.refresh()
+        step.close()
+    assert_same_scores(*results)
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "reason"),
+    [
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
+            Recipe(optimizer=torch.optim.RMSprop),
+            "fused",
+        ),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
+            Recipe(augmentation=(HorizontalFlip(),)),
+            "",
+        ),
+    ],
+    ids=["optimizer", "augmentation"],
+)
+def test_what_cannot_be_captured_is_trained_plainly(
+    model: nn.Module, recipe: Recipe, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def never(run: object) -> None:
+        raise AssertionError("captured")
+
+    with caplog.at_level(logging.DEBUG, "fmnistlab"):
+        results, _ = trained(CudaGraphStep, model, recipe, tiny_set(64), capture=never)
+    assert len(results) == 4
+    assert reason in caplog.text
+
+
+def test_a_failed_capture_leaves_the_plain_loop(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(run: object) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    models = tiny_noisy(), tiny_noisy()
+    with caplog.at_level(logging.DEBUG, "fmnistlab"):
+        trained(CudaGraphStep, models[0], RECIPES["adam"], tiny_set(80), capture=fail)
+    trained(TrainingStep, models[1], RECIPES["adam"], tiny_set(80))
+    assert "not permitted" in caplog.text
+    assert same_weights(*models)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
+@pytest.mark.parametrize("name", ["linearnet", "cnn", "noisy"])
+def test_fifty_captured_steps_on_a_gpu_are_fifty_plain_ones(name: str) -> None:
+    histories = []
+    for execution in ("graph", "eager"):
+        torch.manual_seed(0)
+        model = tiny_noisy() if name == "noisy" else create_model(name)
+        trainer = Trainer(model, Recipe(batch_size=32), device="cuda", execution=execution)
+        histories.append(trainer.fit(tiny_set(1600), epochs=1))
+    assert histories[0][-1].loss == pytest.approx(histories[1][-1].loss, rel=1e-4)
