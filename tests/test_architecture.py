@@ -21,12 +21,13 @@ PACKAGES = {"fmnistlab.data", "fmnistlab.models", "fmnistlab.results", "fmnistla
 # A module imports only from floors below its own, or from its own folder.
 FLOORS = [
     {"errors", "shapes", "atomic_file", "json_text", "version"},
-    {"seeding"},
+    {"seeding", "global_random"},
     {"data"},
     {"models"},
     {"training"},
     {"results", "run_folder"},
     {"experiment", "testing"},
+    {"verification"},
     {"cli"},
     {"__main__"},
     {"__init__"},

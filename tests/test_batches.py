@@ -15,14 +15,9 @@ from torch.utils.data import (
 )
 
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
-from fmnistlab.data.batches import (
-    Batch,
-    BatchSource,
-    DatasetBatches,
-    LoaderBatches,
-    ResidentBatches,
-    batch_source,
-)
+from fmnistlab.data.batch import Batch, BatchSource
+from fmnistlab.data.batches import DatasetBatches, ResidentBatches, batch_source
+from fmnistlab.data.loader_batches import LoaderBatches
 from fmnistlab.errors import ConfigurationError
 
 CPU = torch.device("cpu")

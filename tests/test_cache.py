@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -9,8 +11,12 @@ import os
 import resource
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import filelock
 import numpy as np
 import platformdirs
 import pytest
@@ -57,6 +63,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "SETTLING_NS", -(10**18))
 
 
+def entries(folder: Path) -> list[Path]:
+    """What is in the cache folder besides the lock files, which are empty."""
+    found = list(folder.iterdir())
+    assert all(path.stat().st_size == 0 for path in found if path.suffix == ".lock")
+    return [path for path in found if path.suffix != ".lock"]
+
+
 def replace_digit(path: Path) -> None:
     """Changes one pixel without changing size and modification time."""
     before = path.stat()
@@ -85,9 +98,8 @@ def test_the_second_read_comes_from_the_cache(
     folder: Path, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, log = use_is_logged(caplog, source)
-    assert "data.csv: read for the first time" in log
-    [entry] = folder.iterdir()
-    assert entry == cached_path(source, folder)
+    assert "data.csv is read instead: it cannot be opened: No such file" in log
+    assert entries(folder) == [cached_path(source, folder)]
     second, log = use_is_logged(caplog, source)
     assert log == ""
     assert isinstance(second.images.base, np.ndarray)  # a view of the mapped file
@@ -118,7 +130,7 @@ def test_every_source_has_its_own_file(folder: Path, source: Path, tmp_path: Pat
     for _ in range(2):
         assert same(read_cached(source), table_of())
         assert same(read_cached(other), table_of(seed=1))
-    assert len(list(folder.iterdir())) == 2
+    assert len(entries(folder)) == 2
 
 
 def test_a_link_and_a_relative_path_share_the_file(
@@ -129,7 +141,7 @@ def test_a_link_and_a_relative_path_share_the_file(
     for path in (source, "data.csv", "link.csv", Path("some/../data.csv")):
         folder.mkdir(parents=True, exist_ok=True)
         assert same(read_cached(path), table_of())
-    assert len(list(folder.iterdir())) == 1
+    assert len(entries(folder)) == 1
 
 
 # --- the source changed ---------------------------------------------------------------------------
@@ -147,7 +159,7 @@ def test_an_edit_that_keeps_size_and_time_is_noticed(
     read_cached(source)
     replace_digit(source)
     table, log = use_is_logged(caplog, source)
-    assert "not used, will be rebuilt: the source changed" in log
+    assert "data.csv is read instead: the source changed" in log
     assert same(table, read_csv(source))
     assert not same(table, table_of())
     assert same(read_cached(source), table)
@@ -229,10 +241,10 @@ def test_a_source_that_changes_while_it_is_read_is_not_remembered(
 
     monkeypatch.setattr(cache, "read_csv", read_and_change)
     assert same(read_cached(source), table_of())
-    assert not folder.exists()
+    assert not entries(folder)
     monkeypatch.setattr(cache, "read_csv", lambda path: (read_csv(path), source.unlink())[0])
     read_cached(source)
-    assert not folder.exists()
+    assert not entries(folder)
 
 
 def test_a_young_source_is_hashed_before_and_after(
@@ -241,7 +253,7 @@ def test_a_young_source_is_hashed_before_and_after(
     hashes = iter(["before", "after"])
     monkeypatch.setattr(cache._Source, "sha256", lambda source: next(hashes))
     assert same(read_cached(source), table_of())
-    assert not folder.exists()
+    assert not entries(folder)
 
 
 # --- the cached file is damaged -------------------------------------------------------------------
@@ -292,7 +304,7 @@ def test_a_foreign_file_is_replaced(
     cached_path(source, folder).write_bytes(content)
     table, log = use_is_logged(caplog, source)
     assert same(table, table_of())
-    assert "not used, will be rebuilt: it" in log
+    assert "data.csv is read instead: it" in log
     assert use_is_logged(caplog, source)[1] == ""
 
 
@@ -388,7 +400,7 @@ def test_a_full_disk_only_costs_time(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert same(table, table_of(2000))
     assert "File too large" in log
-    assert not list(folder.iterdir())
+    assert not entries(folder)
 
 
 @pytest.mark.parametrize("path", ["nowhere.csv", ".", "a\0b"])
@@ -438,7 +450,7 @@ def test_many_processes_build_and_remove_the_same_file(folder: Path, source: Pat
         _, errors = reader.communicate(timeout=120)
         assert reader.returncode == 0, errors
     assert same(read_cached(source), table_of())
-    assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".lock", ".safetensors"]
 
 
 def test_a_process_that_is_killed_leaves_nothing_wrong(folder: Path, source: Path) -> None:
@@ -449,3 +461,113 @@ def test_a_process_that_is_killed_leaves_nothing_wrong(folder: Path, source: Pat
     reader.kill()
     reader.communicate()
     assert same(read_cached(source), table_of())
+
+
+# --- the lock only saves work ---------------------------------------------------------------------
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A list that grows by one path with each read of a source, which takes 0.1 s from now on."""
+    counted: list[Path] = []
+
+    def slow(path: Path) -> FashionTable:
+        counted.append(path)
+        time.sleep(0.1)
+        return read_csv(path)
+
+    monkeypatch.setattr(cache, "read_csv", slow)
+    return counted
+
+
+def read_in_threads(source: Path, count: int) -> list[FashionTable]:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(read_cached, [source] * count))
+
+
+def test_of_many_readers_one_reads_the_source(
+    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = count_reads(monkeypatch)
+    assert all(same(table, table_of()) for table in read_in_threads(source, 6))
+    assert len(counted) == 1
+
+
+def test_locks_that_do_nothing_only_cost_time(
+    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", lambda *_: None)
+    counted = count_reads(monkeypatch)
+    assert all(same(table, table_of()) for table in read_in_threads(source, 6))
+    assert len(counted) > 1
+    assert entries(folder) == [cached_path(source, folder)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOLCK, "No locks available"),
+        PermissionError(errno.EACCES, "Permission denied"),
+        NotImplementedError("this file system knows no locks"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("when", ["acquire", "release"])
+@pytest.mark.usefixtures("folder")
+def test_locks_that_fail_only_cost_time(
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    when: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(filelock.FileLock, when, fail)
+    table, log = use_is_logged(caplog, source)
+    assert same(table, table_of())
+    assert f"a lock: {error}" in log or f"cannot be released: {error}" in log
+    assert use_is_logged(caplog, source)[1] == ""
+
+
+def test_a_lock_that_is_never_given_back_is_waited_for_only_so_long(
+    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cache, "LOCK_SECONDS", 0.2)
+    folder.mkdir(parents=True)
+    with filelock.FileLock(cached_path(source, folder).with_suffix(".lock")):
+        table, log = use_is_logged(caplog, source)
+    assert same(table, table_of())
+    assert "goes on without a lock" in log
+    assert use_is_logged(caplog, source)[1] == ""
+
+
+def test_who_waited_looks_at_the_source_again(
+    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was true before the wait need not be true after it."""
+
+    @contextlib.contextmanager
+    def replaced_meanwhile(entry: Path) -> Iterator[None]:
+        write_csv(source, table_of(5, seed=1).images, table_of(5, seed=1).labels)
+        yield
+
+    monkeypatch.setattr(cache, "_lock_held", replaced_meanwhile)
+    assert same(read_cached(source), table_of(5, seed=1))
+    monkeypatch.undo()
+    monkeypatch.setenv("FMNISTLAB_CACHE", str(folder))
+    assert same(read_cached(source), table_of(5, seed=1))
+
+
+def test_a_lock_file_is_no_entry_and_an_entry_no_lock_file(tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("a.csv", "b.csv", "a.csv.xz", "a.lock")]
+    kept = {cached_path(path, tmp_path) for path in sources}
+    locks = {path.with_suffix(".lock") for path in kept}
+    assert len(kept | locks) == 8
+
+
+def test_importing_the_data_set_does_not_import_the_locks() -> None:
+    code = "import sys, fmnistlab.data.cache; print('filelock' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -16,6 +16,7 @@ from fmnistlab.errors import CheckpointError
 from fmnistlab.training import checkpoint as container
 from fmnistlab.training.checkpoint import (
     Checkpoint,
+    copied,
     decode_checkpoint,
     encode_checkpoint,
     pack_optimizer,
@@ -36,7 +37,7 @@ def test_tensors_and_state_survive(
 ) -> None:
     path = tmp_path / "x.safetensors"
     state.pop("format", None)
-    write_checkpoint(path, encode_checkpoint(tensors, state))
+    write_checkpoint(path, encode_checkpoint(copied(tensors), state))
     loaded = opened(path)
     assert loaded.state == state
     assert loaded.tensors.keys() == tensors.keys()
@@ -49,7 +50,7 @@ def test_shared_and_strided_tensors_are_written_as_they_look(tmp_path: Path) -> 
     weight = torch.arange(24.0).view(2, 3, 2, 2).to(memory_format=torch.channels_last)
     write_checkpoint(
         tmp_path / "x",
-        encode_checkpoint({"a": weight, "b": weight, "c": weight.transpose(0, 1)}, {}),
+        encode_checkpoint(copied({"a": weight, "b": weight, "c": weight.transpose(0, 1)}), {}),
     )
     loaded = opened(tmp_path / "x").tensors
     assert torch.equal(loaded["a"], weight)

@@ -9,7 +9,7 @@ import torch
 from tests.test_graph_step import Trained, assert_same_bits, is_graph, train
 from torch import Tensor, nn
 
-from fmnistlab.data.batches import Batch, as_floats
+from fmnistlab.data.batch import Batch, as_floats
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.linear import LinearNet

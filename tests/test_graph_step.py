@@ -38,7 +38,7 @@ from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
-from fmnistlab.data.batches import Batch
+from fmnistlab.data.batch import Batch
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.linear import LinearNet
 from fmnistlab.training import graph_step

@@ -68,14 +68,3 @@ def test_uniform_numbers_look_uniform() -> None:
     assert abs(numbers.var().item() - 1 / 12) < 0.002
     columns = torch.corrcoef(numbers.T)
     assert abs(columns[0, 1].item()) < 0.02
-
-
-def test_isolated_randomness_leaves_no_trace() -> None:
-    torch.manual_seed(5)
-    expected = torch.rand(4)
-    torch.manual_seed(5)
-    with seeding.isolated_randomness(1):
-        inside = torch.rand(4)
-    assert torch.equal(torch.rand(4), expected)
-    with seeding.isolated_randomness(1, torch.device("cpu")):
-        assert torch.equal(torch.rand(4), inside)

@@ -11,7 +11,8 @@ from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from fmnistlab.data.batches import Batch, batch_source
+from fmnistlab.data.batch import Batch
+from fmnistlab.data.batches import batch_source
 from fmnistlab.errors import ModelOutputError
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.meter import Meter

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.errors import (
     CheckpointError,
     ConfigurationError,
+    DeviceMemoryError,
     ModelOutputError,
     NonFiniteError,
 )
@@ -268,7 +271,7 @@ def test_training_happens_in_training_mode_even_if_a_callback_changes_it() -> No
 
 def test_a_loss_that_explodes_is_named() -> None:
     recipe = SMALL.replace(optimizer="sgd", learning_rate=1e38)
-    with pytest.raises(NonFiniteError, match=r"Epoch 1: .* learning rate 1e\+38"):
+    with pytest.raises(NonFiniteError, match=r"Epoch 1, step 2: .* learning rate 1e\+38"):
         Trainer(tiny_linear(), recipe).fit(tiny_set())
 
 
@@ -321,3 +324,56 @@ def test_schedules_move_the_rate_after_each_step() -> None:
     assert len(rates) == 15
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_running_out_of_memory_is_named(error: Exception, training: bool) -> None:
+    class Hungry(nn.Module):
+        """Fails in its third pass in one of the modes."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(784, 10)
+            self.left = 3
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.left -= self.training == training
+            if self.left == 0:
+                self.left = -1
+                raise error
+            logits: torch.Tensor = self.layer(images.flatten(1))
+            return logits
+
+    trainer = Trainer(Hungry(), SMALL, device="cpu", execution="eager")
+    doing = "training with batches of 8 images" if training else "evaluating"
+    with pytest.raises(
+        DeviceMemoryError, match=re.escape(f"cpu ran out of memory while {doing}")
+    ) as raised:
+        trainer.fit(tiny_set(), tiny_set(10), epochs=3)
+    assert raised.value.__cause__ is error
+    assert isinstance(raised.value, MemoryError)
+    trainer.fit(tiny_set(), epochs=1)
+
+
+def test_other_runtime_errors_stay_as_they_are() -> None:
+    class Wrong(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(784, 10)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                raise RuntimeError("something else")
+            logits: torch.Tensor = self.layer(images.flatten(1))
+            return logits
+
+    with pytest.raises(RuntimeError, match=r"^something else$"):
+        Trainer(Wrong(), SMALL, device="cpu").fit(tiny_set())

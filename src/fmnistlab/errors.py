@@ -54,7 +54,13 @@ class ModelOutputError(FmnistlabError, ValueError):
 
 
 class NonFiniteError(FmnistlabError, ArithmeticError):
-    """A loss became infinite or not a number."""
+    """A loss, a gradient or a weight became infinite or not a number."""
+
+
+class DeviceMemoryError(FmnistlabError, MemoryError):
+    """The device has too little memory for a training step or an evaluation."""
+
+    exit_code = 5
 
 
 class DataError(FmnistlabError):
@@ -120,8 +126,33 @@ class CheckpointError(FmnistlabError, ValueError):
     exit_code = 4
 
 
+class CheckpointDamagedError(CheckpointError):
+    """A file is no checkpoint, or its content is not what was written."""
+
+
+class CheckpointWriteError(FmnistlabError, OSError):
+    """A checkpoint cannot be written; those written before are untouched.
+
+    Attributes:
+        errno: number of the operating system's error, such as `errno.ENOSPC`.
+    """
+
+
 class RunFolderError(FmnistlabError, OSError):
     """A run folder exists already, cannot be written, or is not a run folder."""
+
+
+class Terminated(SystemExit):
+    """The process was asked to end, by SIGTERM or SIGHUP; no error, as Ctrl-C is none.
+
+    If nobody catches it, the process ends silently with the exit code that shells expect.
+
+    Attributes:
+        code: 128 plus the number of the signal, 143 for SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(128 + signal_number)
 
 
 class MissingExtraError(FmnistlabError, ImportError):

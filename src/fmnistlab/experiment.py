@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import logging
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fmnistlab import seeding
-from fmnistlab.data.batches import Batch
+from fmnistlab.data.batch import Batch
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
@@ -24,7 +26,9 @@ from fmnistlab.models.registry import create_model
 from fmnistlab.results.classification import ClassScore, class_scores, confusion_matrix
 from fmnistlab.run_folder import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT, RunFolder
 from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
+from fmnistlab.training.checkpoint_folder import newest_checkpoint
 from fmnistlab.training.execution import make_step
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
@@ -34,6 +38,7 @@ from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.seeds import seeded_model
 from fmnistlab.training.threads import cpu_threads, fastest_threads
 from fmnistlab.training.trainer import Trainer
+from fmnistlab.training.weights_hash import weights_sha256
 from fmnistlab.version import __version__
 
 _logger = logging.getLogger(__name__)
@@ -57,6 +62,10 @@ class ExperimentConfig:
             not depend on how many cores a machine has. "auto" measures at the start which number
             is the fastest; `config.json` says which it was.
         out: the run folder; None makes `runs/MODEL-TIME`.
+        resume: go on with the interrupted training in `out`, if there is one.
+        checkpoint_steps: training steps between two checkpoints; see `Checkpointing`.
+        checkpoint_epochs: epochs between two; every epoch if nothing is given.
+        checkpoint_seconds: least seconds between two.
     """
 
     model: str
@@ -70,6 +79,10 @@ class ExperimentConfig:
     threads: int | str = 1
     execution: str = "graph"
     out: Path | None = None
+    resume: bool = False
+    checkpoint_steps: int | None = None
+    checkpoint_epochs: int | None = None
+    checkpoint_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +119,7 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
     Raises:
         FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
             nothing was written into it.
+        KeyboardInterrupt, Terminated: somebody ended it; with `resume` it goes on.
     """
     if config.threads == "auto":
         threads = _fastest_threads(config)
@@ -153,38 +167,77 @@ def _new_trainer(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Tra
 
 def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
     # Model and trainer come first: a wrong name or device should not wait for the data.
-    trainer = _new_trainer(config, callbacks)
-    device = trainer.device
-    folder = RunFolder.create(config.out, config.model.lower().replace(":", "-"))
+    if config.resume and config.out is None:
+        raise ConfigurationError("To resume a training, name its run folder with --out.")
+    device = _new_trainer(config, ()).device
+    name = config.model.lower().replace(":", "-")
+    folder = RunFolder.create(config.out, name, resume=config.resume)
     try:
         if config.data is None:
             _logger.info("reading the data that ships with fmnistlab")
         train, test = load_train_and_test(config.data)
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
+        parts = {"fit": fit_set, "valid": valid_set, "test": test}
+        described = describe_experiment(config, device, parts)
+        if (folder.path / CONFIG).exists():
+            _check_same(folder, described)
+        else:
+            folder.write_json(CONFIG, described)
         _logger.info(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
             config.model,
             device,
-            *(f"{len(part):,}" for part in (fit_set, valid_set, test)),
+            *(f"{len(part):,}" for part in parts.values()),
         )
         started = time.perf_counter()
-        trainer.fit(fit_set, valid_set)
+        checkpointing = Checkpointing(
+            folder.checkpoints,
+            every_steps=config.checkpoint_steps,
+            every_epochs=config.checkpoint_epochs,
+            every_seconds=config.checkpoint_seconds,
+        )
+        trainer = _new_trainer(config, [*callbacks, checkpointing])
+        trainer.fit(fit_set, valid_set, resume_from=_to_resume(folder))
         seconds = time.perf_counter() - started
         measured = trainer.evaluate(test)
         predictions = trainer.predict(test)
         scores = class_scores(test.targets, predictions)
         result = _result(trainer, measured, scores, seconds)
-        parts = {"fit": fit_set, "valid": valid_set, "test": test}
-        folder.write_json(CONFIG, _describe(config, device, parts))
         folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
         folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
         trainer.save(folder.checkpoint)
         notes = write_pictures(folder.path, trainer, fit_set, test, predictions)
         folder.write_json(RESULT, result)
+        folder.remove_checkpoints()
     except BaseException:
-        folder.remove_if_empty()
+        if folder.discard_unless_resumable():
+            _logger.warning("what was trained is kept; go on with --out %s --resume", folder.path)
         raise
+    finally:
+        folder.release()
     return Experiment(folder.path, trainer, measured, scores, result, notes)
+
+
+def _to_resume(folder: RunFolder) -> Path | None:
+    """Returns the checkpoints of an interrupted training, or None if there are none to go on from.
+
+    Raises:
+        CheckpointError: the newest one is of a newer format.
+    """
+    if not folder.checkpoints.is_dir() or newest_checkpoint(folder.checkpoints) is None:
+        return None
+    return folder.checkpoints
+
+
+def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:
+    """Refuses to resume a training with other settings or data."""
+    begun = folder.read_json(CONFIG)
+    for part in ("model", "data", "split", "recipe", "seed", "execution"):
+        if begun.get(part) != described[part]:
+            raise ConfigurationError(
+                f"{folder.path}: was begun with another {part}: {begun.get(part)}, and not "
+                f"{described[part]}. Resume with the same settings."
+            )
 
 
 def write_pictures(
@@ -225,6 +278,7 @@ def _result(
         "epochs": len(trainer.history),
         "stop_reason": trainer.stop_reason,
         "seconds": round(seconds, 3),
+        "weights_sha256": weights_sha256(trainer.model),
         "validation": {
             "loss": last.val_loss,
             "accuracy": last.val_accuracy,
@@ -240,19 +294,26 @@ def _result(
     }
 
 
-def _describe(
-    config: ExperimentConfig, device: torch.device, parts: dict[str, FashionMNISTCSV]
+def describe_experiment(
+    config: ExperimentConfig, device: torch.device, parts: Mapping[str, FashionMNISTCSV]
 ) -> dict[str, Any]:
+    """Returns all that determines a training, down to its bits: the content of `config.json`."""
+    fingerprints = {name: part.fingerprint for name, part in parts.items()}
+    split = hashlib.sha256(f"{fingerprints['fit']} {fingerprints['valid']}".encode()).hexdigest()
     return {
         "model": {"name": config.model, "options": config.model_options},
         "data": {
             "source": "bundled" if config.data is None else str(config.data.resolve()),
             **{
-                name: {"rows": len(part), "fingerprint": part.fingerprint}
+                name: {"rows": len(part), "fingerprint": fingerprints[name]}
                 for name, part in parts.items()
             },
         },
-        "split": {"valid_fraction": config.valid_fraction, "seed": config.split_seed},
+        "split": {
+            "valid_fraction": config.valid_fraction,
+            "seed": config.split_seed,
+            "sha256": split,
+        },
         "recipe": config.recipe.to_dict(),
         "seed": config.seed,
         "device": str(device),
@@ -261,7 +322,19 @@ def _describe(
         "versions": {
             "fmnistlab": __version__,
             "torch": str(torch.__version__),
+            "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+            "device": _device_name(device),
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        },
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

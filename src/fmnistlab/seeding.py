@@ -6,9 +6,7 @@ Nothing here draws from a shared stream, so nobody can draw one number too many:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -74,19 +72,3 @@ def uniform(
 def _shift_right(value: Tensor, bits: int) -> Tensor:
     """Shifts as if the 64 bits were unsigned; torch shifts the sign in."""
     return (value >> bits) & ((1 << (64 - bits)) - 1)
-
-
-@contextlib.contextmanager
-def isolated_randomness(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Seeds torch's global generators inside the block and puts them back after it.
-
-    Args:
-        seed: what the generators start from; see `derive_seed`.
-        device: an accelerator whose generator is put back too; the CPU's always is.
-    """
-    accelerator = device is not None and device.type not in ("cpu", "meta")
-    devices = [device] if accelerator else []
-    device_type = device.type if device is not None and accelerator else "cuda"
-    with torch.random.fork_rng(devices=devices, device_type=device_type):
-        torch.manual_seed(seed)
-        yield

@@ -32,6 +32,12 @@ def add_parser(
         "files", metavar="FILE", nargs="*", type=Path, help="CSV files to check (default: bundled)"
     )
     parser.add_argument(
+        "--expect",
+        metavar="CONTENT",
+        help="what each FILE must hold: fashion-mnist for the official training or test set, or a "
+        "fingerprint",
+    )
+    parser.add_argument(
         "--picture",
         nargs="?",
         type=Path,
@@ -57,7 +63,11 @@ def _data(options: argparse.Namespace) -> int:
             raise ConfigurationError("--export writes the bundled data; name no FILE with it.")
         return _export(options.export)
     if options.files:
-        tables = [FashionMNISTCSV(path) for path in options.files]
+        tables = [FashionMNISTCSV(path, expect=options.expect) for path in options.files]
+    elif options.expect is not None:
+        raise ConfigurationError(
+            "--expect says what a FILE must hold; name one. (The bundled data is always checked.)"
+        )
     else:
         tables = [FashionMNISTCSV.bundled(part) for part in ("train", "test")]
     if options.json:

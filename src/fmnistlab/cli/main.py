@@ -15,13 +15,16 @@ import fmnistlab.cli.evaluate
 import fmnistlab.cli.models
 import fmnistlab.cli.predict
 import fmnistlab.cli.train
-from fmnistlab.errors import FmnistlabError
+import fmnistlab.cli.verify
+from fmnistlab.errors import FmnistlabError, Terminated
+from fmnistlab.training.interruption import heed_termination
 from fmnistlab.version import __version__
 
 _COMMANDS = (
     fmnistlab.cli.train,
     fmnistlab.cli.evaluate,
     fmnistlab.cli.predict,
+    fmnistlab.cli.verify,
     fmnistlab.cli.models,
     fmnistlab.cli.data,
 )
@@ -35,6 +38,7 @@ examples:
 
 exit codes:
   0 success   1 failure   2 wrong usage   3 bad data   4 bad checkpoint   5 no room or memory
+  130 after Ctrl-C   143 after SIGTERM
 """
 
 
@@ -47,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the words after the program's name.
 
     Returns:
-        The exit code; 130 after Ctrl-C.
+        The exit code; 130 after Ctrl-C, 143 after SIGTERM.
     """
     options = build_parser().parse_args(arguments)
     logging.basicConfig(
@@ -56,7 +60,8 @@ def run(arguments: Sequence[str]) -> int:
         level={0: logging.WARNING, 1: logging.INFO}.get(options.verbose, logging.DEBUG),
     )
     try:
-        code: int = options.command(options)
+        with heed_termination():
+            code: int = options.command(options)
         sys.stdout.flush()
     except FmnistlabError as error:
         if options.verbose > 1:
@@ -66,8 +71,9 @@ def run(arguments: Sequence[str]) -> int:
         # Somebody closed the pipe, as `| head` does. Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except (KeyboardInterrupt, Terminated) as ended:
+        code = 130 if isinstance(ended, KeyboardInterrupt) else int(str(ended.code))
+        return _complain("interrupted" if code == 130 else "terminated", code)
     except MemoryError:
         return _complain("out of memory. Close other programs, or take a smaller model.", 5)
     except OSError as error:

@@ -70,6 +70,30 @@ def add_parser(
         metavar="DIR",
         help="the run folder, new or empty (default: runs/MODEL-TIME)",
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the interrupted training in the folder that --out names, with the same "
+        "result, bit by bit; begin if there is none",
+    )
+    parser.add_argument(
+        "--checkpoint-steps",
+        type=int,
+        metavar="N",
+        help="write a checkpoint every N training steps",
+    )
+    parser.add_argument(
+        "--checkpoint-epochs",
+        type=int,
+        metavar="N",
+        help="... every N epochs (default: every epoch, if no other --checkpoint- is given)",
+    )
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        metavar="S",
+        help="... at the first step after S seconds",
+    )
     parser.set_defaults(command=_train)
 
 
@@ -102,6 +126,10 @@ def _train(options: argparse.Namespace) -> int:
         threads=options.threads,
         execution=options.execution,
         out=options.out,
+        resume=options.resume,
+        checkpoint_steps=options.checkpoint_steps,
+        checkpoint_epochs=options.checkpoint_epochs,
+        checkpoint_seconds=options.checkpoint_seconds,
     )
     callbacks: list[Callback] = [ProgressBar()]
     if not options.json:
@@ -109,6 +137,7 @@ def _train(options: argparse.Namespace) -> int:
     if options.verbose:
         callbacks.append(LogLines())
     logging.getLogger("fmnistlab.experiment").setLevel(logging.INFO)
+    logging.getLogger("fmnistlab.training.resume").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         experiment = run_experiment(config, callbacks)
     for note in experiment.notes:

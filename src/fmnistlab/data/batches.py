@@ -7,11 +7,10 @@ DataLoader brings its own batches and order.
 
 from __future__ import annotations
 
-import abc
 import dataclasses
-import itertools
+import hashlib
 from collections.abc import Iterator, Sequence, Sized
-from typing import NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,15 +18,24 @@ from torch.utils.data import (
     DataLoader,
     Dataset,
     IterableDataset,
-    SequentialSampler,
     TensorDataset,
     default_collate,
 )
 
 from fmnistlab import seeding
 from fmnistlab.data.augmentation import Augmentation
+from fmnistlab.data.batch import (
+    EXAMPLE_SIZE,
+    Batch,
+    BatchSource,
+    as_batch,
+    as_floats,
+    as_labels,
+    to_device,
+)
+from fmnistlab.data.loader_batches import LoaderBatches
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.shapes import Float, Int64, Shaped
+from fmnistlab.shapes import Int64
 
 EVALUATION_BATCH_SIZE = 1000
 """Images in one batch when nothing is learned; it changes speed, not results."""
@@ -35,23 +43,8 @@ EVALUATION_BATCH_SIZE = 1000
 _BATCHES_AT_ONCE = 16
 """Batches that are gathered and made floats together; more would only leave the caches."""
 
-EXAMPLE_SIZE = 32
-"""Images that a model is tried on before it is trained or evaluated."""
-
 Data: TypeAlias = Dataset[tuple[Tensor, Tensor]] | DataLoader[tuple[Tensor, Tensor]]
 """What `Trainer.fit` takes: a data set or a loader of (image, label) pairs."""
-
-
-class Batch(NamedTuple):
-    """Some images and their labels, on the device.
-
-    Attributes:
-        images: float32 (batch, 1, 28, 28); pixels in 0..1 for the data of this package.
-        labels: int64 (batch,), or float32 (batch, classes) if they are one-hot.
-    """
-
-    images: Float[Tensor, "batch ..."]
-    labels: Shaped[Tensor, "batch ..."]
 
 
 @runtime_checkable
@@ -65,37 +58,6 @@ class Resident(Protocol):
         items' floats times 255.
         """
         ...
-
-
-class BatchSource(abc.ABC):
-    """One data set, cut into batches on one device."""
-
-    @property
-    @abc.abstractmethod
-    def count(self) -> int | None:
-        """Number of items, or None if only a full pass can tell."""
-
-    @property
-    @abc.abstractmethod
-    def steps_per_epoch(self) -> int | None:
-        """Number of training batches in an epoch, or None if only a full pass can tell."""
-
-    @abc.abstractmethod
-    def example(self) -> Batch:
-        """Returns a few items, at most `EXAMPLE_SIZE`, to try a model on."""
-
-    @abc.abstractmethod
-    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yields each item once, in the order of this epoch (from 1), augmented.
-
-        Args:
-            epoch: number of the epoch.
-            start: batches at the beginning that are left out.
-        """
-
-    @abc.abstractmethod
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yields each item once, in the order of the data set, never augmented."""
 
 
 def batch_source(
@@ -200,6 +162,10 @@ class _CutBatches(BatchSource):
         """Number of training batches in an epoch."""
         return len(self._bounds)
 
+    def identity(self) -> str:
+        """Returns the number of items, and nothing of what they are."""
+        return f"{self.count} items"
+
 
 class ResidentBatches(_CutBatches):
     """All items as two tensors on the device; some batches are one gather, each of them a slice."""
@@ -230,9 +196,17 @@ class ResidentBatches(_CutBatches):
         """Returns the order of the items in an epoch, on the CPU."""
         return self._cutter.order(epoch)
 
+    def identity(self) -> str:
+        """Returns a SHA-256 over all images and labels in their order, in 64 digits."""
+        digest = hashlib.sha256()
+        for tensor in self.stored:
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
     def example(self) -> Batch:
         """Returns the first few items."""
-        return _as_batch(self._images[:EXAMPLE_SIZE], self._labels[:EXAMPLE_SIZE])
+        return as_batch(self._images[:EXAMPLE_SIZE], self._labels[:EXAMPLE_SIZE])
 
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch, augmented."""
@@ -253,7 +227,7 @@ class ResidentBatches(_CutBatches):
         """Yields each item once, in the order of the data set."""
         for start in range(0, self.count, EVALUATION_BATCH_SIZE):
             stop = start + EVALUATION_BATCH_SIZE
-            yield _as_batch(self._images[start:stop], self._labels[start:stop])
+            yield as_batch(self._images[start:stop], self._labels[start:stop])
 
 
 class DatasetBatches(_CutBatches):
@@ -297,82 +271,4 @@ class DatasetBatches(_CutBatches):
                 f"The items of {type(self._data).__name__} must be pairs of a tensor (or array) "
                 f"and a label: {error}"
             ) from error
-        return _to_device(collated, self._device, type(self._data).__name__)
-
-
-class LoaderBatches(BatchSource):
-    """A DataLoader: its batches, its order, its workers."""
-
-    def __init__(self, loader: DataLoader[tuple[Tensor, Tensor]], device: torch.device) -> None:
-        self._loader = loader
-        self._device = device
-
-    @property
-    def count(self) -> int | None:
-        """Number of items that the loader's sampler names, if it can tell."""
-        sampler = self._loader.sampler
-        known = isinstance(sampler, Sized) and not isinstance(self._loader.dataset, IterableDataset)
-        return len(cast("Sized", sampler)) if known else None
-
-    @property
-    def steps_per_epoch(self) -> int | None:
-        """Number of batches, if the loader can tell."""
-        try:
-            return len(self._loader)
-        except TypeError:
-            return None
-
-    @property
-    def in_order(self) -> bool:
-        """True if the loader visits its data set from first to last."""
-        return isinstance(self._loader.dataset, IterableDataset) or isinstance(
-            self._loader.sampler, SequentialSampler
-        )
-
-    def example(self) -> Batch:
-        """Returns the beginning of the loader's first batch.
-
-        Raises:
-            ConfigurationError: the loader gives no batch.
-        """
-        for batch in self.evaluation_batches():
-            return Batch(batch.images[:EXAMPLE_SIZE], batch.labels[:EXAMPLE_SIZE])
-        raise ConfigurationError("The DataLoader gives no batches.")
-
-    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yields the loader's batches; `set_epoch` of its sampler is called if there is one."""
-        set_epoch = getattr(self._loader.sampler, "set_epoch", None)
-        if set_epoch is not None:
-            set_epoch(epoch)
-        return itertools.islice(self.evaluation_batches(), start, None)
-
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yields the loader's batches, whatever their order."""
-        for pair in self._loader:
-            yield _to_device(pair, self._device, "The DataLoader")
-
-
-def _to_device(pair: object, device: torch.device, owner: str) -> Batch:
-    if not (
-        isinstance(pair, Sequence)
-        and len(pair) == 2
-        and all(isinstance(part, Tensor) for part in pair)
-    ):
-        raise ConfigurationError(f"{owner} must give pairs (image, label), not {type(pair)}.")
-    images, labels = cast("tuple[Tensor, Tensor]", pair)
-    return _as_batch(images.to(device), labels.to(device))
-
-
-def _as_batch(images: Tensor, labels: Tensor) -> Batch:
-    """Makes images float32 and labels int64; uint8 pixels become fractions of 255."""
-    return Batch(as_floats(images), as_labels(labels))
-
-
-def as_floats(images: Tensor) -> Tensor:
-    """Returns images as float32; uint8 pixels become fractions of 255."""
-    return images.div(255) if images.dtype == torch.uint8 else images.to(torch.float32)
-
-
-def as_labels(labels: Tensor) -> Tensor:
-    """Returns labels as a loss takes them: int64, or float32 if they are one-hot."""
-    return labels.to(torch.float32 if labels.is_floating_point() else torch.int64)
+        return to_device(collated, self._device, type(self._data).__name__)

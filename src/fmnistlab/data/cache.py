@@ -4,10 +4,14 @@ One safetensors file for each source path, in the folder that `cache_folder` nam
 only used if it is whole (SHA-256 over everything in it) and still belongs to the source: the
 source's size, times and inode are as they were or, where that proves nothing, its SHA-256 is.
 Anything else is rebuilt. If nothing can be written there, reading works all the same, only slower.
+
+Of many processes that find no usable file, one reads the source and the others wait for it. That
+only saves work: each cached file is verified by whoever uses it, and appears whole or not at all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -15,6 +19,7 @@ import mmap
 import os
 import stat
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +45,9 @@ SETTLING_NS: Final = 2_000_000_000
 File systems keep times in steps of up to 2 s (FAT). Git's index has the same rule.
 """
 
+LOCK_SECONDS: Final = 60.0
+"""How long to wait for another process that reads the same source; the real data takes about 5."""
+
 _HASH_BLOCK = 2**22
 _MAX_HEADER_BYTES = 2**16
 
@@ -47,7 +55,7 @@ logger: Final = logging.getLogger(__name__)
 
 
 class _UnusableError(Exception):
-    """A cached file is damaged, foreign, or of another version; it will be rebuilt."""
+    """A cached file is missing, damaged, foreign, outdated, or of another version."""
 
 
 @dataclass(frozen=True)
@@ -139,23 +147,54 @@ def read_cached(path: str | os.PathLike[str]) -> FashionTable:
     if folder is None or source is None:
         return read_csv(path)  # which can read it, or says what is wrong with it
     entry = cached_path(path, folder)
+    with contextlib.suppress(_UnusableError):
+        return _recall(source, entry)
+    with _lock_held(entry):
+        # While this process waited, another may have done the work, or the source changed again.
+        source = _Source.find(path) or source
+        try:
+            return _recall(source, entry)
+        except _UnusableError as reason:
+            logger.debug("%s: %s is read instead: %s", entry, path, reason)
+        return _read_and_store(path, source, entry)
+
+
+def _recall(source: _Source, entry: Path) -> FashionTable:
+    """Returns the cached arrays if they are whole and those of the source as it is now."""
     try:
         table, recorded = _load(entry)
-    except FileNotFoundError:
-        logger.debug("%s: read for the first time", path)
-        return _read_and_store(path, source, entry)
-    except (_UnusableError, OSError) as error:
-        logger.debug("%s: not used, will be rebuilt: %s", entry, error)
-        return _read_and_store(path, source, entry)
-    facts = source.facts()
-    if recorded["settled"] == "true" and facts.items() <= recorded.items():
+    except OSError as error:
+        raise _UnusableError(f"it cannot be opened: {error.strerror}") from error
+    if recorded["settled"] == "true" and source.facts().items() <= recorded.items():
         return table
     if recorded["source_sha256"] != source.sha256():
-        logger.debug("%s: not used, will be rebuilt: the source changed", entry)
-        return _read_and_store(path, source, entry)
+        raise _UnusableError("the source changed")
     if source.settled:  # the next read need not hash the source again
         _store(entry, table, source, recorded["source_sha256"])
     return table
+
+
+@contextlib.contextmanager
+def _lock_held(entry: Path) -> Iterator[None]:
+    """Holds the lock of a cached file, or does without if that fails or takes too long.
+
+    The file beside the entry that the lock needs is empty and stays there.
+    """
+    import filelock  # noqa: PLC0415 - slow to import; not needed when the cache knows the file
+
+    lock = filelock.FileLock(entry.with_suffix(".lock"), timeout=LOCK_SECONDS)
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, RuntimeError) as error:  # RuntimeError: the file system knows no locks
+        logger.debug("%s: goes on without a lock: %s", entry, error)
+    try:
+        yield
+    finally:
+        try:
+            lock.release()
+        except (OSError, RuntimeError) as error:  # it ends with the process at the latest
+            logger.debug("%s: the lock cannot be released: %s", entry, error)
 
 
 def _read_and_store(path: str | os.PathLike[str], source: _Source, entry: Path) -> FashionTable:

@@ -14,16 +14,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
 
 from fmnistlab.atomic_file import write_atomically
 from fmnistlab.errors import ConfigurationError, DataFileError, DataFormatError, suggestion
 
-FREE_EXPANSION: Final = 2**28
-"""Bytes that any compressed file may expand to, 256 MiB."""
+FREE_EXPANSION: Final = 2**25
+"""Bytes that any compressed file may expand to, 32 MiB."""
 
 MAX_EXPANSION_RATIO: Final = 100
-"""Beyond `FREE_EXPANSION`, a file may expand to this many times its size.
+"""Beyond `FREE_EXPANSION`, what was read may expand to this many times its packed size.
 
 The real data expands five times; files made to fill the memory expand a thousand times and more.
 """
@@ -66,6 +66,17 @@ class ByteWriter(Protocol):
         ...
 
 
+class _CountedFile(io.FileIO):
+    """A file, or a pipe, that knows how many bytes were read from it."""
+
+    count: int = 0
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        length = super().readinto(buffer)
+        self.count += length or 0
+        return length
+
+
 class ContainerReader:
     """The decompressed content of one file, read from start to end.
 
@@ -74,11 +85,12 @@ class ContainerReader:
         kind: "plain", "gzip", "xz", "bzip2" or "zip".
     """
 
-    def __init__(self, path: Path, kind: str, stream: ByteReader, packed_bytes: int) -> None:
+    def __init__(self, path: Path, kind: str, stream: ByteReader, packed: _CountedFile) -> None:
         self.path = path
         self.kind = kind
         self._stream = stream
-        self._room = max(FREE_EXPANSION, MAX_EXPANSION_RATIO * packed_bytes)
+        self._packed = packed
+        self._expanded = 0
 
     def read(self, size: int) -> bytes:
         """Returns the next bytes, at most `size` of them; b"" at the end.
@@ -90,8 +102,9 @@ class ContainerReader:
         with _faults_named(self.path, self.kind):
             content = self._stream.read(size)
         if self.kind != "plain":
-            self._room -= len(content)
-            if self._room < 0:
+            # By what was read so far, so that a large bomb is stopped as early as a small one.
+            self._expanded += len(content)
+            if self._expanded > max(FREE_EXPANSION, MAX_EXPANSION_RATIO * self._packed.count):
                 raise DataFormatError(
                     self.path,
                     f"expands to more than {MAX_EXPANSION_RATIO} times its size, which no images "
@@ -124,16 +137,16 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[ContainerReader]:
     """
     path = Path(path)
     try:
-        file = path.open("rb")
+        packed = _CountedFile(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise _open_error(path, error) from error
-    with file, contextlib.ExitStack() as stack:
+    with io.BufferedReader(packed) as file, contextlib.ExitStack() as stack:
         with _faults_named(path, "file"):
             head = file.peek(8)
         kind = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "plain")
         with _faults_named(path, kind):
             stream = stack.enter_context(_decompressed(path, kind, file))
-        yield ContainerReader(path, kind, stream, os.fstat(file.fileno()).st_size)
+        yield ContainerReader(path, kind, stream, packed)
 
 
 @contextlib.contextmanager
@@ -167,7 +180,7 @@ _SUFFIXES = (".csv", ".gz", ".xz", ".bz2", ".zip")
 
 
 def _decompressed(
-    path: Path, kind: str, file: io.BufferedReader
+    path: Path, kind: str, file: BinaryIO
 ) -> contextlib.AbstractContextManager[ByteReader]:
     match kind:
         case "gzip":
@@ -182,9 +195,8 @@ def _decompressed(
             return contextlib.nullcontext(file)
 
 
-def _only_member(
-    path: Path, archive: zipfile.ZipFile
-) -> contextlib.AbstractContextManager[ByteReader]:
+@contextlib.contextmanager
+def _only_member(path: Path, archive: zipfile.ZipFile) -> Iterator[ByteReader]:
     members = [
         member
         for member in archive.infolist()
@@ -200,7 +212,30 @@ def _only_member(
         )
     if members[0].flag_bits & 1:
         raise DataFormatError(path, "is an encrypted zip archive; unpack it with its password")
-    return archive.open(members[0])
+    with archive.open(members[0]) as stream:
+        yield _InSmallSteps(stream)
+
+
+class _InSmallSteps:
+    """The content of an archive, read so that the packed bytes are read as they are needed.
+
+    `zipfile` reads as many packed bytes as it is asked for unpacked ones; who counts them to see
+    how much they expand would see it late.
+    """
+
+    def __init__(self, stream: ByteReader) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        pieces: list[bytes] = []
+        missing = size
+        while missing and (piece := self._stream.read(min(missing, _STEP))):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+
+_STEP = 2**16
 
 
 @contextlib.contextmanager

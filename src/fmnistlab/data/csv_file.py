@@ -28,8 +28,8 @@ from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES, PIXEL_MAX, PIXELS
 from fmnistlab.errors import ConfigurationError, DataFormatError
 from fmnistlab.shapes import UInt8
 
-BLOCK_BYTES: Final = 2**22
-"""Text that is looked at in one go, 4 MiB: large enough for pandas, small for the memory."""
+BLOCK_BYTES: Final = 2**21
+"""Text that is looked at in one go, 2 MiB: large enough for pandas, small for the memory."""
 
 _MAX_THREADS = 4
 _ROWS_PER_WRITE = 2_000

@@ -16,8 +16,15 @@ from torch.utils.data import Dataset
 
 from fmnistlab.data.cache import read_cached
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
+from fmnistlab.data.expectation import accepted_fingerprints, check_content
 from fmnistlab.data.fingerprint import fingerprint
-from fmnistlab.data.schema import CLASS_NAMES, IMAGE_SIZE, NUM_CLASSES, PIXEL_MAX
+from fmnistlab.data.schema import (
+    CLASS_NAMES,
+    IMAGE_SIZE,
+    NUM_CLASSES,
+    OFFICIAL_FINGERPRINTS,
+    PIXEL_MAX,
+)
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.shapes import Int64, UInt8
 
@@ -41,6 +48,9 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
     Args:
         path: a CSV file as Kaggle has it, plain or packed by gzip, xz, bzip2 or zip; see
             `fmnistlab.data.csv_file.read_csv` for what is accepted.
+        expect: what the file must hold, in any order of rows: "fashion-mnist" for the official
+            training set or the official test set, or the 64 hexadecimal digits of a `fingerprint`;
+            None takes any legal content.
         transform: applied to the image of each item, float32 (1, 28, 28).
         target_transform: applied to the target of each item, after `one_hot`.
         one_hot: whether targets are vectors with a single 1 instead of class numbers.
@@ -56,7 +66,9 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
 
     Raises:
         DataFileError: the file is missing, is a folder, or cannot be read.
-        DataFormatError: the content breaks the format; the error has path, line, column, value.
+        DataFormatError: the content breaks the format; the error has path, line, column, value. Or
+            it is legal, but not what `expect` says.
+        ConfigurationError: `expect` is neither of the two.
     """
 
     data: UInt8[Tensor, "n 28 28"]
@@ -70,12 +82,16 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
         self,
         path: str | os.PathLike[str],
         *,
+        expect: str | None = None,
         transform: Transform | None = None,
         target_transform: Transform | None = None,
         one_hot: bool = False,
         cache: bool = True,
     ) -> None:
+        accepted = None if expect is None else accepted_fingerprints(expect)
         _fill(self, read_cached(path) if cache else read_csv(path), os.fspath(path))
+        if accepted is not None:
+            check_content(path, len(self), self.fingerprint, accepted)
         self.transform = transform
         self.target_transform = target_transform
         self.one_hot = one_hot
@@ -93,7 +109,7 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
         """Returns the real data, which ships with the package: no network is needed, ever.
 
         The first call reads 27 MB of packed text, which takes seconds; with the cache, later ones
-        take milliseconds.
+        take a fraction of a second. Every call compares the fingerprint with the official one.
 
         Args:
             part: "train" for the 60,000 training images, "test" for the 10,000 test images.
@@ -104,6 +120,7 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
 
         Raises:
             ConfigurationError: another name.
+            DataFormatError: the installed file was changed or damaged.
         """
         if part not in BUNDLED_PARTS:
             raise ConfigurationError(
@@ -112,6 +129,7 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
             )
         dataset = cls(
             BUNDLED_FOLDER / f"fashion-mnist_{part}.csv.xz",
+            expect=OFFICIAL_FINGERPRINTS[part],
             transform=transform,
             target_transform=target_transform,
             one_hot=one_hot,

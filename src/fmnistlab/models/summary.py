@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.seeding import isolated_randomness
+from fmnistlab.global_random import isolated_randomness
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,14 +19,21 @@ import safetensors.torch
 import torch
 
 from fmnistlab.atomic_file import write_atomically
-from fmnistlab.errors import CheckpointError
+from fmnistlab.errors import CheckpointDamagedError, CheckpointError, CheckpointWriteError
 
 FORMAT_VERSION = 1
 """Version of the layout of checkpoints; a reader refuses newer ones."""
 
 _STATE = "fmnistlab"
-_HASH = b'"sha256":"%s"'
+_HASH = b'"sha256":"'
 _NO_HASH = b"0" * 64
+
+
+_MISMADE = (
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
+    safetensors.SafetensorError,
+)
+"""What reading a file may raise whose hash is right and whose content is not."""
 
 
 class Checkpoint(NamedTuple):
@@ -40,25 +48,52 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
+class Capture(NamedTuple):
+    """All that a checkpoint shall hold, copied, so that the training may go on meanwhile.
+
+    Attributes:
+        tensors: by name, each with memory of its own, of any layout.
+        state: everything else, plain JSON values, or functions that return such when it is written.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    state: dict[str, Any]
+
+    def to_bytes(self) -> bytes:
+        """Returns the content of the checkpoint file."""
+        return encode_checkpoint(self.tensors, self.state)
+
+
+def copied(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Returns copies, each with memory of its own: safetensors refuses tensors that share it.
+
+    They keep their layout, because a training waits for them and turning a matrix takes longer.
+    """
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
 def encode_checkpoint(tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> bytes:
     """Returns the content of a checkpoint file.
 
     Args:
-        tensors: by name, on any device, of any layout.
-        state: JSON-able values.
+        tensors: by name, as `copied` returns them.
+        state: as a `Capture` has it.
 
     Raises:
-        ValueError: `state` is not JSON-able.
+        TypeError, ValueError: `state` is not JSON-able.
     """
-    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
-    copies = {
-        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
-    text = json.dumps({"format": FORMAT_VERSION, **state})
-    data = safetensors.torch.save(copies, {_STATE: text, "sha256": _NO_HASH.decode()})
+    text = json.dumps({"format": FORMAT_VERSION, **state}, default=_called)
+    by_rows = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    data = safetensors.torch.save(by_rows, {_STATE: text, "sha256": _NO_HASH.decode()})
     digest = hashlib.sha256(data).hexdigest().encode()
-    return data.replace(_HASH % _NO_HASH, _HASH % digest, 1)
+    start = data.index(_HASH + _NO_HASH) + len(_HASH)
+    return b"".join([memoryview(data)[:start], digest, memoryview(data)[start + len(digest) :]])
+
+
+def _called(value: Any) -> Any:
+    if callable(value):
+        return value()
+    raise TypeError(f"{type(value).__name__} is not JSON-able")
 
 
 def decode_checkpoint(data: bytes, source: str | os.PathLike[str]) -> Checkpoint:
@@ -69,20 +104,29 @@ def decode_checkpoint(data: bytes, source: str | os.PathLike[str]) -> Checkpoint
         source: where it comes from, for messages.
 
     Raises:
-        CheckpointError: it is no checkpoint, was damaged, or is of a newer format.
+        CheckpointDamagedError: it is no checkpoint, or was damaged.
+        CheckpointError: it is of a newer format.
     """
     metadata = _metadata(data, source)
-    unsigned = data.replace(_HASH % metadata["sha256"].encode(), _HASH % _NO_HASH, 1)
+    unsigned = data.replace(_HASH + metadata["sha256"].encode(), _HASH + _NO_HASH, 1)
     if hashlib.sha256(unsigned).hexdigest() != metadata["sha256"]:
-        raise CheckpointError(
+        raise CheckpointDamagedError(
             f"{source}: damaged: the content does not match the SHA-256 inside. Use another copy."
         )
-    state = json.loads(metadata[_STATE])
-    if state.pop("format") > FORMAT_VERSION:
-        raise CheckpointError(
-            f"{source}: written by a newer version of fmnistlab; update it to read this file."
-        )
-    return Checkpoint(safetensors.torch.load(data), state)
+    try:
+        state = json.loads(metadata[_STATE])
+        version = int(state.pop("format"))
+        if version > FORMAT_VERSION:
+            raise CheckpointError(
+                f"{source}: written by a newer version of fmnistlab (format {version}; this one "
+                f"reads up to {FORMAT_VERSION}). Update fmnistlab to read it."
+            )
+        return Checkpoint(safetensors.torch.load(data), state)
+    except _MISMADE as error:
+        # Its hash is right, so somebody made it so.
+        raise CheckpointDamagedError(
+            f"{source}: no checkpoint that fmnistlab has written: {error!r}"
+        ) from error
 
 
 def write_checkpoint(path: str | os.PathLike[str], data: bytes) -> None:
@@ -93,10 +137,27 @@ def write_checkpoint(path: str | os.PathLike[str], data: bytes) -> None:
         data: its content.
 
     Raises:
-        OSError: the folder is missing, read-only or full.
+        CheckpointWriteError: the folder is missing, read-only or full; what was there before is
+            untouched, and nothing half-written is left.
     """
-    with write_atomically(path) as stream:
-        stream.write(data)
+    try:
+        with write_atomically(path) as stream:
+            stream.write(data)
+    except OSError as error:
+        explained = CheckpointWriteError(
+            f"{os.fspath(path)}: cannot be written: {error.strerror or error}. It needs "
+            f"{len(data):,} bytes, and {_free_bytes(Path(path).parent)} are free there. "
+            "Earlier checkpoints are untouched."
+        )
+        explained.errno = error.errno
+        raise explained from error
+
+
+def _free_bytes(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free:,}"
+    except OSError:
+        return "an unknown number of"
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> bytes:
@@ -122,7 +183,7 @@ def _metadata(data: bytes, source: str | os.PathLike[str]) -> dict[str, str]:
             raise ValueError("it is a safetensors file of somebody else")
         return {name: str(value) for name, value in metadata.items()}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
+        raise CheckpointDamagedError(
             f"{source}: not a fmnistlab checkpoint, or damaged: {error}."
         ) from error
 
@@ -138,7 +199,13 @@ def pack_optimizer(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict
                 tensors[key] = entry
             else:
                 values[key] = entry
-    return tensors, {"values": values, "groups": state["param_groups"]}
+    groups = [{name: _plain(v) for name, v in g.items()} for g in state["param_groups"]]
+    return tensors, {"values": values, "groups": groups}
+
+
+def _plain(value: Any) -> Any:
+    """Returns a setting as JSON can hold it; in a CUDA graph a learning rate is a tensor."""
+    return value.item() if isinstance(value, torch.Tensor) else value
 
 
 def unpack_optimizer(tensors: dict[str, torch.Tensor], packed: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from fmnistlab.data.batches import BatchSource, ResidentBatches
+from fmnistlab.data.batch import BatchSource
+from fmnistlab.data.batches import ResidentBatches
 from fmnistlab.training.graph.obstacles import (
     check_model,
     check_unchanged,
@@ -30,7 +31,7 @@ from fmnistlab.training.graph.purity import check_code
 from fmnistlab.training.graph.recording import NotRepeatable
 from fmnistlab.training.recipe import LossFunction, own_loss
 from fmnistlab.training.resident_program import ResidentProgram
-from fmnistlab.training.step import StepResult, TrainingStep
+from fmnistlab.training.step import StepResult, TrainingStep, do_nothing
 
 _logger = logging.getLogger(__name__)
 
@@ -81,16 +82,23 @@ class CudaGraphStep(TrainingStep):
         self._names_unchanged: Callable[[], bool] = lambda: True
         self._plain = False
 
-    def epoch(self, training: BatchSource, epoch: int, *, lasting: bool) -> Iterator[StepResult]:
+    def epoch(
+        self,
+        training: BatchSource,
+        epoch: int,
+        *,
+        lasting: bool,
+        start: int = 0,
+        ready: Callable[[], object] = do_nothing,
+    ) -> Iterator[StepResult]:
         """Makes the steps of an epoch; see `TrainingStep`."""
-        full = 0
+        made = start
         if isinstance(training, ResidentBatches) and not training.augmented and not self._plain:
-            for result in self._replayed(training, epoch):
-                full += 1
+            for result in self._replayed(training, epoch, start, ready):
+                made += 1
                 yield StepResult(*(part.clone() for part in result)) if lasting else result
-        for batch in training.training_batches(epoch, start=full):
-            loss, logits = self(batch)
-            yield StepResult(loss, logits, batch.labels)
+        first = ready if made == start else do_nothing
+        yield from super().epoch(training, epoch, lasting=lasting, start=made, ready=first)
 
     def refresh(self) -> None:
         """Forgets the graph if a callback changed what it takes for granted."""
@@ -116,7 +124,9 @@ class CudaGraphStep(TrainingStep):
             if parameter.grad is not None:
                 parameter.grad = parameter.grad.clone()
 
-    def _replayed(self, training: ResidentBatches, epoch: int) -> Iterator[StepResult]:
+    def _replayed(
+        self, training: ResidentBatches, epoch: int, start: int, ready: Callable[[], object]
+    ) -> Iterator[StepResult]:
         """Makes all steps with full batches, or as many as the model stays as it was captured."""
         if self._replay is None:
             try:
@@ -128,8 +138,9 @@ class CudaGraphStep(TrainingStep):
         program = self._program
         if program is None:
             return
-        program.begin(epoch)
-        for number in range(program.steps):
+        program.begin(epoch, start)
+        ready()
+        for number in range(start, program.steps):
             if self._replay is None:
                 return
             self._replay()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fmnistlab.training.callbacks.base import HOOKS, Callback, check_callback
@@ -48,6 +49,25 @@ class Dispatch:
         """Calls a hook of every callback that overrides it; the first error ends the round."""
         for listener in self._listeners[hook]:
             listener(*arguments)
+
+    def state_dicts(self) -> dict[str, dict[str, Any]]:
+        """Returns the state of each callback that has one, by a key that tells whose it is."""
+        states = {key: callback.state_dict() for key, callback in self._by_key()}
+        return {key: state for key, state in states.items() if state}
+
+    def load_state_dicts(self, states: Mapping[str, dict[str, Any]]) -> None:
+        """Gives each callback its state; one that is new here begins anew."""
+        for key, callback in self._by_key():
+            if key in states:
+                callback.load_state_dict(states[key])
+
+    def _by_key(self) -> Iterator[tuple[str, Callback]]:
+        """Yields a key for each callback: its class's name, with a number from the second on."""
+        seen: Counter[str] = Counter()
+        for callback in self._callbacks:
+            name = type(callback).__name__
+            seen[name] += 1
+            yield (name if seen[name] == 1 else f"{name}-{seen[name]}"), callback
 
     @contextlib.contextmanager
     def fit(self, run: Run) -> Iterator[None]:

@@ -66,6 +66,11 @@ class FlatAdam:
                 maximize=settings["maximize"],
             )
 
+    def sum_of_weights(self) -> float:
+        """Returns the sum of all parameters."""
+        vectors = [vector for _, _, lists in self._groups for vector in lists[0]]
+        return float(sum(vector.sum() for vector in vectors))
+
     def release(self) -> None:
         """Gives every parameter, gradient and state tensor memory of its own again, as it was."""
         for parameter, stride in self._strides.items():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from fmnistlab.data.batches import Batch
+from fmnistlab.data.batch import Batch
 from fmnistlab.shapes import Float
 from fmnistlab.training.flat_adam import FlatAdam, can_be_flat
 from fmnistlab.training.graph.cpu_graph import CpuGraph
@@ -81,6 +81,15 @@ class GraphStep(TrainingStep):
         if self._schedule is not None:
             self._schedule.step()
         return loss, logits
+
+    def prepare(self, batch: Batch) -> None:
+        """Records a step for this batch, if none was recorded; see `TrainingStep`."""
+        if not self._plain and not self._recorded:
+            self._record(batch)
+
+    def sum_of_weights(self) -> float:
+        """Returns the sum of all weights that learn; see `TrainingStep`."""
+        return super().sum_of_weights() if self._flat is None else self._flat.sum_of_weights()
 
     def refresh(self) -> None:
         """Looks whether a callback changed what the recording takes for granted; then forgets it.

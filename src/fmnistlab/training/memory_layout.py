@@ -8,7 +8,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from fmnistlab.data.batches import Batch
+from fmnistlab.data.batch import Batch
 from fmnistlab.errors import ModelOutputError
 from fmnistlab.training.step import evaluation_mode
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fmnistlab.data.batches import ResidentBatches, as_floats, as_labels
+from fmnistlab.data.batch import as_floats, as_labels
+from fmnistlab.data.batches import ResidentBatches
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.recipe import LossFunction
 from fmnistlab.training.step import evaluation_mode
@@ -60,10 +61,10 @@ class ResidentProgram:
             self._labels.new_zeros(self.steps, size, *self._labels.shape[1:])
         )
 
-    def begin(self, epoch: int) -> None:
-        """Puts the counter back to the first batch of an epoch."""
+    def begin(self, epoch: int, start: int = 0) -> None:
+        """Puts the counter to a batch of an epoch, the first one or a later one."""
         self._order.copy_(self._training.order(epoch))
-        self._next.zero_()
+        self._next.fill_(start)
 
     def run(self) -> None:
         """Makes the next step and writes its results into the tables."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Float, Shaped
+from fmnistlab.training.checkpoint import Capture
 from fmnistlab.training.history import History
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
@@ -71,7 +73,11 @@ class RunState:
     epoch: int = 0
     step: int = 0
     stop_reason: str | None = None
+    first_epoch: int = 1
+    batch: int = 0
     meter: Meter = dataclasses.field(default_factory=Meter)
+    receivers: list[Callable[[Capture], object]] = dataclasses.field(default_factory=list)
+    captured: Capture | None = None
 
 
 class Run:
@@ -134,6 +140,11 @@ class Run:
         return self._state.step
 
     @property
+    def batch(self) -> int:
+        """Training steps made so far in the present epoch; 0 between two epochs."""
+        return self._state.batch
+
+    @property
     def steps_per_epoch(self) -> int | None:
         """Training steps in an epoch, or None if only a full pass can tell."""
         return self._state.steps_per_epoch
@@ -156,6 +167,25 @@ class Run:
         """
         if self._state.stop_reason is None:
             self._state.stop_reason = reason
+
+    def capture(self, receive: Callable[[Capture], object]) -> None:
+        """Asks for a copy of all that it takes to go on from here; see `Checkpointing`.
+
+        It is made when all callbacks have heard of the present step or epoch, so that it holds
+        what they have learned from it, whatever their order.
+
+        Args:
+            receive: is called with the copy, between two steps.
+        """
+        self._state.receivers.append(receive)
+
+    @property
+    def captured(self) -> Capture | None:
+        """After Ctrl-C, SIGTERM or SIGHUP: the state in which the fit was interrupted, else None.
+
+        Whatever callbacks, such as `BestWeights`, have done to the model since is not in it.
+        """
+        return self._state.captured
 
     def running_metrics(self) -> Metrics:
         """Returns loss and accuracy over the present epoch so far; reads from the device."""

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from fmnistlab import seeding
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.global_random import isolated_randomness
 from fmnistlab.models.registry import create_model
 from fmnistlab.training.callbacks.placement import choose_device
 from fmnistlab.training.recipe import Recipe
@@ -89,7 +90,7 @@ def fit_seeds(
 
 def seeded_model(model: ModelMaker, seed: int) -> nn.Module:
     """Returns a new model whose initial weights the seed determines, as for `fmnistlab train`."""
-    with seeding.isolated_randomness(seeding.derive_seed(seed, "initialize")):
+    with isolated_randomness(seeding.derive_seed(seed, "initialize")):
         return _make(model)
 
 

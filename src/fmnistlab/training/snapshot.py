@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.errors import (
+    CheckpointDamagedError,
+    CheckpointError,
+    ConfigurationError,
+    ModelLoadError,
+    ModelNameClashError,
+    UnknownModelError,
+)
 from fmnistlab.models.registry import create_model, model_reference
 from fmnistlab.training.checkpoint import (
+    Capture,
+    Checkpoint,
+    copied,
     decode_checkpoint,
-    encode_checkpoint,
     pack_optimizer,
     unpack_optimizer,
 )
+from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.version import __version__
 
 _MODEL = "model/"
 _OPTIMIZER = "optimizer/"
+_FIT = "fit/"
+
+_logger = logging.getLogger(__name__)
 
 
 class Snapshot(NamedTuple):
@@ -37,6 +53,9 @@ class Snapshot(NamedTuple):
         step: training steps made.
         history: finished epochs.
         optimizer: state_dict of the optimizer, or None if there was none.
+        fit: where the fit stands that goes on, or None between two fits.
+        device: where it was trained, or None; not read back.
+        surroundings: in which it was saved; see `surroundings`.
     """
 
     model: nn.Module
@@ -46,10 +65,13 @@ class Snapshot(NamedTuple):
     step: int
     history: History
     optimizer: dict[str, Any] | None
+    fit: FitState | None = None
+    device: torch.device | None = None
+    surroundings: Mapping[str, str] = MappingProxyType({})
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Returns a snapshot as the content of a checkpoint file."""
+def capture_snapshot(snapshot: Snapshot) -> Capture:
+    """Returns copies of all that a checkpoint file shall hold."""
     tensors = {_MODEL + name: tensor for name, tensor in snapshot.model.state_dict().items()}
     packed: dict[str, Any] | None = None
     if snapshot.optimizer is not None:
@@ -57,15 +79,43 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
         tensors |= {_OPTIMIZER + name: tensor for name, tensor in of_optimizer.items()}
     state = {
         "model": _describe_model(snapshot.model),
-        "recipe": _describe_recipe(snapshot.recipe),
+        "recipe": describe_recipe(snapshot.recipe),
         "seed": snapshot.seed,
         "execution": snapshot.execution,
         "step": snapshot.step,
         "history": snapshot.history.to_json(),
         "optimizer": packed,
-        "versions": {"fmnistlab": __version__, "torch": str(torch.__version__)},
+        "fit": None,
+        "surroundings": surroundings(snapshot.device),
     }
-    return encode_checkpoint(tensors, state)
+    if snapshot.fit is not None:
+        of_fit, state["fit"] = snapshot.fit.pack()
+        tensors |= {_FIT + name: tensor for name, tensor in of_fit.items()}
+    return Capture(copied(tensors), state)
+
+
+def surroundings(device: torch.device | None) -> dict[str, str]:
+    """Returns what the bits of a training depend on besides data, recipe and seed.
+
+    Args:
+        device: where it runs; None if that is not decided yet.
+    """
+    return {
+        "fmnistlab": __version__,
+        "torch": str(torch.__version__),
+        "device": "unknown" if device is None else device.type,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def warn_of_other_surroundings(saved: Mapping[str, str], device: torch.device) -> None:
+    """Logs in which of `surroundings` this process differs from the one that wrote a checkpoint."""
+    now = surroundings(device)
+    differing = [f"{name} {old} -> {now[name]}" for name, old in saved.items() if old != now[name]]
+    if differing:
+        _logger.warning(
+            "going on in other surroundings (%s): the last bits may differ", ", ".join(differing)
+        )
 
 
 def decode_snapshot(
@@ -88,7 +138,26 @@ def decode_snapshot(
         UnknownModelError: the saved model is not registered here.
     """
     checkpoint = decode_checkpoint(data, path)
+    try:
+        return _rebuilt(checkpoint, path, model, recipe)
+    except (CheckpointError, UnknownModelError, ModelLoadError, ModelNameClashError):
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointDamagedError(
+            f"{path}: no checkpoint that fmnistlab has written: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _rebuilt(
+    checkpoint: Checkpoint,
+    path: str | os.PathLike[str],
+    model: nn.Module | None,
+    recipe: Recipe | None,
+) -> Snapshot:
     state = checkpoint.state
+    for name, kind in {"seed": int, "step": int, "execution": str, "history": str}.items():
+        if type(state[name]) is not kind:
+            raise TypeError(f"{name} is no {kind.__name__}")
     if recipe is None:
         if state["recipe"] is None:
             raise CheckpointError(
@@ -117,8 +186,19 @@ def decode_snapshot(
     if state["optimizer"] is not None:
         optimizer = unpack_optimizer(_strip(checkpoint.tensors, _OPTIMIZER), state["optimizer"])
     history = History.from_json(state["history"])
+    fit = None
+    if state["fit"] is not None:
+        fit = FitState.unpack(_strip(checkpoint.tensors, _FIT), state["fit"])
     return Snapshot(
-        model, recipe, state["seed"], state["execution"], state["step"], history, optimizer
+        model,
+        recipe,
+        state["seed"],
+        state["execution"],
+        state["step"],
+        history,
+        optimizer,
+        fit,
+        surroundings=state["surroundings"],
     )
 
 
@@ -127,8 +207,16 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
 
     Torch's fused kernels walk through parameter and state in memory order, so a channels-last
     weight with a contiguous average would be updated wrongly, without an error.
+
+    Raises:
+        CheckpointError: it is the state of another optimizer.
     """
-    optimizer.load_state_dict(state)
+    try:
+        optimizer.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CheckpointError(
+            f"The checkpoint holds the state of another optimizer: {error}"
+        ) from error
     for parameter, entries in optimizer.state.items():
         for name, entry in entries.items():
             if isinstance(entry, torch.Tensor) and entry.shape == parameter.shape:
@@ -154,7 +242,8 @@ def _describe_model(model: nn.Module) -> dict[str, Any]:
     return {"class": type(model).__qualname__, "reference": described}
 
 
-def _describe_recipe(recipe: Recipe) -> dict[str, Any] | None:
+def describe_recipe(recipe: Recipe) -> dict[str, Any] | None:
+    """Returns all settings as values of JSON, or None if one is a function of the user's own."""
     try:
         return recipe.to_dict()
     except ConfigurationError:

@@ -21,15 +21,17 @@ from torch.func import functional_call, stack_module_state
 from torch.optim.lr_scheduler import LRScheduler
 
 from fmnistlab import seeding
-from fmnistlab.data.batches import Batch, BatchSource, Data, batch_source
+from fmnistlab.data.batch import Batch, BatchSource
+from fmnistlab.data.batches import Data, batch_source
 from fmnistlab.errors import NonFiniteError
+from fmnistlab.global_random import isolated_randomness, seed_all
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.history import History
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.recipe import LossFunction, Recipe
-from fmnistlab.training.snapshot import Snapshot, encode_snapshot
+from fmnistlab.training.snapshot import Snapshot, capture_snapshot
 
 
 def fit_stacked(
@@ -66,9 +68,9 @@ def fit_stacked(
     steps = sources[0].steps_per_epoch
     schedule = recipe.make_schedule(optimizer, None if steps is None else steps * last_epoch)
     histories = [History() for _ in seeds]
-    with seeding.isolated_randomness(seeding.derive_seed(seeds[0], "build"), device):
+    with isolated_randomness(seeding.derive_seed(seeds[0], "build"), device):
         for epoch in range(1, last_epoch + 1):
-            torch.manual_seed(seeding.derive_seed(seeds[0], "noise", epoch))
+            seed_all(seeding.derive_seed(seeds[0], "noise", epoch))
             started = time.perf_counter()
             trained = _train(
                 stack,
@@ -90,7 +92,7 @@ def fit_stacked(
     made = len(histories[0]) * (steps or 0)
     parts = stack.models(models), _separate(optimizer.state_dict(), len(models))
     return [
-        encode_snapshot(Snapshot(model, recipe, seed, "graph", made, history, state))
+        capture_snapshot(Snapshot(model, recipe, seed, "graph", made, history, state)).to_bytes()
         for model, seed, history, state in zip(parts[0], seeds, histories, parts[1], strict=True)
     ]
 

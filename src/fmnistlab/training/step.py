@@ -10,13 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from fmnistlab.data.batches import Batch, BatchSource
+from fmnistlab.data.batch import Batch, BatchSource
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Float, Shaped
+from fmnistlab.training.device_memory import named_memory_errors
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.optimizer_step import optimizer_step
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import LossFunction
+
+
+def do_nothing() -> None:
+    """Stands where something could be done."""
 
 
 class StepResult(NamedTuple):
@@ -56,6 +62,11 @@ class TrainingStep:
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._update: Callable[[], object] = optimizer_step(optimizer)
 
+    @property
+    def schedule(self) -> LRScheduler | None:
+        """What moves the learning rate after each step, or None."""
+        return self._schedule
+
     def __call__(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
         """Makes the step.
 
@@ -75,17 +86,41 @@ class TrainingStep:
             self._schedule.step()
         return loss.detach(), logits.detach()
 
-    def epoch(self, training: BatchSource, epoch: int, *, lasting: bool) -> Iterator[StepResult]:
+    def epoch(
+        self,
+        training: BatchSource,
+        epoch: int,
+        *,
+        lasting: bool,
+        start: int = 0,
+        ready: Callable[[], object] = do_nothing,
+    ) -> Iterator[StepResult]:
         """Makes the steps of an epoch and yields the result of each.
 
         Args:
             training: on the model's device.
             epoch: number of the epoch, from 1.
             lasting: whether results are needed longer than the epoch.
+            start: steps at the beginning that were made already, in an earlier process.
+            ready: called when their batches are behind and before the next one is fetched.
         """
-        for batch in training.training_batches(epoch):
+        batches = training.training_batches(epoch, start)
+        ready()
+        for batch in batches:
             loss, logits = self(batch)
             yield StepResult(loss, logits, batch.labels)
+
+    def prepare(self, batch: Batch) -> None:
+        """Lays out everything as steps like this need it, without making one.
+
+        A fit that is resumed after the last step of an epoch validates first, and the layout of
+        weights may decide about the last bits of that.
+        """
+
+    def sum_of_weights(self) -> float:
+        """Returns the sum of all weights that learn, which is finite if each of them is."""
+        with torch.no_grad():
+            return float(sum(parameter.sum() for parameter in self._parameters))
 
     def refresh(self) -> None:
         """Looks whether a callback changed the model in a way that matters to how steps are made.
@@ -106,6 +141,31 @@ def evaluate(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> 
             logits: Tensor = model(batch.images)
             meter.add(loss(logits, batch.labels), logits, batch.labels)
     return meter.metrics()
+
+
+def evaluate_source(
+    model: nn.Module, source: BatchSource, loss: LossFunction, device: torch.device
+) -> Metrics:
+    """Returns mean loss and accuracy over all items of a source, each exactly once.
+
+    Args:
+        model: on the device.
+        source: likewise.
+        loss: mean loss of a batch.
+        device: for messages.
+
+    Raises:
+        ConfigurationError: a DataLoader leaves items out.
+        DeviceMemoryError: the device has too little memory.
+    """
+    with named_memory_errors(device, "evaluating"):
+        metrics = evaluate(model, source.evaluation_batches(), loss)
+    if source.count is not None and metrics.count != source.count:
+        raise ConfigurationError(
+            f"Only {metrics.count} of {source.count} items were measured, so the result would "
+            "not be the data set's. Use a DataLoader with drop_last=False."
+        )
+    return metrics
 
 
 def predict(model: nn.Module, batches: Iterable[Batch]) -> Predictions:

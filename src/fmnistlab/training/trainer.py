@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,30 +12,36 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from fmnistlab import seeding
-from fmnistlab.data.batches import BatchSource, Data, LoaderBatches, batch_source
-from fmnistlab.errors import ConfigurationError, NonFiniteError
+from fmnistlab.data.batch import BatchSource
+from fmnistlab.data.batches import Data, batch_source
+from fmnistlab.data.loader_batches import LoaderBatches
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.global_random import isolated_randomness
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.history import HistoryRecorder
 from fmnistlab.training.callbacks.placement import DevicePlacement
-from fmnistlab.training.checkpoint import read_checkpoint, write_checkpoint
+from fmnistlab.training.checkpoint import Capture, read_checkpoint, write_checkpoint
 from fmnistlab.training.dispatch import Dispatch
-from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.execution import checked_execution, make_step
+from fmnistlab.training.fit_loop import FitLoop, data_names
+from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
+from fmnistlab.training.interruption import Interruption
 from fmnistlab.training.memory_layout import prepare_model
-from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.recipes import CLASSIC
-from fmnistlab.training.run import BatchResult, Run, RunState, Setup
+from fmnistlab.training.resume import check_data, fit_to_finish, read_for_resume
+from fmnistlab.training.run import Run, RunState, Setup
 from fmnistlab.training.snapshot import (
     Snapshot,
+    capture_snapshot,
     decode_snapshot,
-    encode_snapshot,
     restore_optimizer,
+    warn_of_other_surroundings,
 )
-from fmnistlab.training.step import TrainingStep, evaluate, kept_modes, predict
+from fmnistlab.training.step import TrainingStep, evaluate_source, kept_modes, predict
 
 
 class Trainer:
@@ -90,6 +94,10 @@ class Trainer:
         self._prepared = False
         self._step = 0
         self._loaded_optimizer: dict[str, Any] | None = None
+        self._saved_in: Mapping[str, str] = {}
+        self._unfinished: FitState | None = None
+        self._interrupted: Capture | None = None
+        self._loop: FitLoop | None = None
 
     @property
     def device(self) -> torch.device:
@@ -104,7 +112,14 @@ class Trainer:
             self._device = setup.device
         return self._device
 
-    def fit(self, train: Data, valid: Data | None = None, *, epochs: int | None = None) -> History:
+    def fit(
+        self,
+        train: Data,
+        valid: Data | None = None,
+        *,
+        epochs: int | None = None,
+        resume_from: str | os.PathLike[str] | None = None,
+    ) -> History:
         """Trains the model; another fit goes on where the last one ended.
 
         What happens, and when each callback hears of it::
@@ -123,39 +138,66 @@ class Trainer:
             on_error(run, error); raise     # otherwise, Ctrl-C included
             close() on every callback       # always
 
+        A fit that was interrupted, or that a checkpoint was written in, is finished by the next
+        `fit` without `epochs`, with the bits of one that was never interrupted. The first Ctrl-C,
+        SIGTERM or SIGHUP is heeded after the step that is being made; a second one at once.
+
         Args:
             train: a torch Dataset of (image, label), or a DataLoader of batches of them. A data
                 set that lies in memory as tensors, as `FashionMNISTCSV` without transforms
                 does, is moved to the device whole, which is by far the fastest.
             valid: measured after each epoch, never trained on.
             epochs: how many epochs to train now; the recipe's number if None.
+            resume_from: a checkpoint, or a folder of them, of which the newest undamaged one is
+                taken. Weights, optimizer, history and all else come from there; the model,
+                recipe, seed and data must be those of the interrupted fit.
 
         Returns:
             The trainer's history: all epochs so far, those of earlier fits included.
 
         Raises:
             ConfigurationError: a setting is impossible or the data cannot be used.
+            CheckpointError: the checkpoint is missing, damaged, or of another training.
             ModelOutputError: the model does not return class scores.
-            NonFiniteError: the mean loss of an epoch is not a finite number.
+            NonFiniteError: a loss, a gradient or a weight is not a finite number.
+            DeviceMemoryError: the device has too little memory.
         """
         if epochs is not None and epochs < 1:
             raise ConfigurationError(f"epochs is {epochs}; use a whole number from 1.")
+        if resume_from is not None:
+            settings = {"seed": self.seed, "execution": self.execution}
+            self._adopt(read_for_resume(resume_from, self.model, self.recipe, settings))
+        elif self._interrupted is not None:
+            content = self._interrupted.to_bytes()
+            self._adopt(decode_snapshot(content, "the last fit", self.model, self.recipe))
+        left = fit_to_finish(self._unfinished, epochs, resume_from)
         finished = len(self.history)
+        last = finished + (epochs or self.recipe.epochs) if left is None else left.last_epoch
         state = RunState(
             model=self.model,
             recipe=self.recipe,
             seed=self.seed,
             history=self.history,
-            last_epoch=finished + (epochs or self.recipe.epochs),
+            first_epoch=finished + 1 if left is None else left.first_epoch,
+            last_epoch=last,
             validates=valid is not None,
             epoch=finished,
             step=self._step,
+            batch=0 if left is None else left.batch,
+            stop_reason=None if left is None else left.stop_reason,
         )
+        self._unfinished = self._interrupted = None
         try:
-            with self._dispatch.fit(Run(state)), kept_modes(self.model):
-                self._fit(state, train, valid)
+            with (
+                Interruption() as interruption,
+                self._dispatch.fit(Run(state)),
+                kept_modes(self.model),
+            ):
+                self._fit(state, train, valid, interruption, left)
         finally:
             self._step, self.stop_reason = state.step, state.stop_reason
+            self._interrupted = state.captured
+            self._loop = None
         return self.history
 
     def evaluate(self, data: Data) -> Metrics:
@@ -168,7 +210,8 @@ class Trainer:
             ConfigurationError: the data cannot be used, or a DataLoader leaves items out.
             ModelOutputError: the model does not return class scores.
         """
-        return self._measure(self._prepare(self._source(data)))
+        source = self._prepare(self._source(data))
+        return evaluate_source(self.model, source, self.recipe.evaluation_loss, self.device)
 
     def predict(self, data: Data | Tensor) -> Predictions:
         """Returns class and probabilities of each image, in the order of the data.
@@ -206,10 +249,22 @@ class Trainer:
 
     def to_bytes(self) -> bytes:
         """Returns the content of the file that `save` writes."""
+        return self._capture().to_bytes()
+
+    def _capture(self) -> Capture:
+        """Returns copies of all that a checkpoint holds; in a fit, also where that stands."""
         state = self._loaded_optimizer if self.optimizer is None else self.optimizer.state_dict()
-        return encode_snapshot(
+        return capture_snapshot(
             Snapshot(
-                self.model, self.recipe, self.seed, self.execution, self._step, self.history, state
+                self.model,
+                self.recipe,
+                self.seed,
+                self.execution,
+                self._step if self._loop is None else self._loop.step_number,
+                self.history,
+                state,
+                self._unfinished if self._loop is None else self._loop.fit_state(),
+                self._device,
             )
         )
 
@@ -250,12 +305,25 @@ class Trainer:
             execution=saved.execution,
             callbacks=callbacks,
         )
-        trainer.history = saved.history
-        trainer._step = saved.step
-        trainer._loaded_optimizer = saved.optimizer
+        trainer._adopt(saved)
         return trainer
 
-    def _fit(self, state: RunState, train: Data, valid: Data | None) -> None:
+    def _adopt(self, saved: Snapshot) -> None:
+        self.history = saved.history
+        self.optimizer = None
+        self._step = saved.step
+        self._loaded_optimizer = saved.optimizer
+        self._unfinished = saved.fit
+        self._saved_in = saved.surroundings
+
+    def _fit(
+        self,
+        state: RunState,
+        train: Data,
+        valid: Data | None,
+        interruption: Interruption,
+        left: FitState | None,
+    ) -> None:
         run = Run(state)
         setup = Setup(self.model, self.recipe, self.seed)
         self._dispatch.call("on_setup", setup)
@@ -263,18 +331,31 @@ class Trainer:
         training = self._source(train)
         validation = None if valid is None else self._source(valid)
         state.steps_per_epoch = training.steps_per_epoch
+        if left is not None:
+            warn_of_other_surroundings(self._saved_in, state.device)
+            check_data(left, data_names(training, validation))
         noise = seeding.derive_seed(self.seed, "build")
         with (
-            seeding.isolated_randomness(noise, state.device),
-            contextlib.closing(self._build(state, training)) as step,
+            isolated_randomness(noise, state.device),
+            contextlib.closing(self._build(state, training, left)) as step,
         ):
+            loop = FitLoop(
+                state,
+                self._dispatch,
+                step,
+                training=training,
+                validation=validation,
+                interruption=interruption,
+                left=left,
+                capture=self._capture,
+            )
+            self._loop = loop
             self._dispatch.call("on_fit_start", run)
-            while state.epoch < state.last_epoch and state.stop_reason is None:
-                state.epoch += 1
-                record = self._epoch(run, state, step, training, validation)
-                self._dispatch.call("on_epoch_end", run, record)
+            if left is not None:
+                self._dispatch.load_state_dicts(left.callbacks)
+            loop.train()
 
-    def _build(self, state: RunState, training: BatchSource) -> TrainingStep:
+    def _build(self, state: RunState, training: BatchSource, left: FitState | None) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
         self._prepare(training)
         if self.optimizer is None:
@@ -284,69 +365,15 @@ class Trainer:
                 self._loaded_optimizer = None
         state.optimizer = self.optimizer
         steps = training.steps_per_epoch
-        total = None if steps is None else steps * (state.last_epoch - state.epoch)
+        total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         schedule = self.recipe.make_schedule(self.optimizer, total)
+        if schedule is not None and left is not None and left.schedule is not None:
+            schedule.load_state_dict(left.schedule)
+            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
         return make_step(
             self.execution, self.model, self.optimizer, self.recipe.training_loss, schedule
-        )
-
-    def _epoch(
-        self,
-        run: Run,
-        state: RunState,
-        step: TrainingStep,
-        training: BatchSource,
-        validation: BatchSource | None,
-    ) -> EpochRecord:
-        """Trains and validates one epoch."""
-        torch.manual_seed(seeding.derive_seed(self.seed, "noise", state.epoch))
-        state.meter = Meter()
-        self.model.train()
-        self._dispatch.call("on_epoch_start", run)
-        step.refresh()
-        started = time.perf_counter()
-        listened = self._dispatch.listens("on_batch_end")
-        steps = step.epoch(training, state.epoch, lasting=listened)
-        for number, made in enumerate(steps, start=1):
-            state.meter.add(*made)
-            state.step += 1
-            if listened:
-                result = BatchResult(
-                    epoch=state.epoch,
-                    batch=number,
-                    step=state.step,
-                    loss=made.loss,
-                    logits=made.logits,
-                    labels=made.labels,
-                )
-                self._dispatch.call("on_batch_end", run, result)
-                if self._dispatch.steps_may_change:
-                    step.refresh()
-        trained = state.meter.metrics()
-        seconds = time.perf_counter() - started
-        learning_rate = float(run.optimizer.param_groups[0]["lr"])
-        if not math.isfinite(trained.loss):
-            raise NonFiniteError(
-                f"Epoch {state.epoch}: the mean training loss is {trained.loss}, at learning rate "
-                f"{learning_rate:g}. Try a smaller learning rate, and check the images for "
-                "values that are not finite."
-            )
-        validated = None if validation is None else self._measure(validation)
-        if validated is not None and not math.isfinite(validated.loss):
-            raise NonFiniteError(
-                f"Epoch {state.epoch}: the validation loss is {validated.loss}, at learning rate "
-                f"{learning_rate:g}. Try a smaller learning rate."
-            )
-        return EpochRecord(
-            epoch=state.epoch,
-            loss=trained.loss,
-            accuracy=trained.accuracy,
-            val_loss=None if validated is None else validated.loss,
-            val_accuracy=None if validated is None else validated.accuracy,
-            learning_rate=learning_rate,
-            seconds=seconds,
-            count=trained.count,
-            val_count=None if validated is None else validated.count,
         )
 
     def _source(self, data: object) -> BatchSource:
@@ -365,12 +392,3 @@ class Trainer:
             prepare_model(self.model, source.example())
             self._prepared = True
         return source
-
-    def _measure(self, source: BatchSource) -> Metrics:
-        metrics = evaluate(self.model, source.evaluation_batches(), self.recipe.evaluation_loss)
-        if source.count is not None and metrics.count != source.count:
-            raise ConfigurationError(
-                f"Only {metrics.count} of {source.count} items were measured, so the result would "
-                "not be the data set's. Use a DataLoader with drop_last=False."
-            )
-        return metrics

@@ -7,6 +7,7 @@
 
 from fmnistlab.training.callbacks.base import Callback as Callback
 from fmnistlab.training.callbacks.best_weights import BestWeights as BestWeights
+from fmnistlab.training.callbacks.checkpointing import Checkpointing as Checkpointing
 from fmnistlab.training.callbacks.csv_log import CsvLog as CsvLog
 from fmnistlab.training.callbacks.history import HistoryRecorder as HistoryRecorder
 from fmnistlab.training.callbacks.logging import LogLines as LogLines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.training.epoch_record import EpochRecord
@@ -43,6 +43,19 @@ class Callback:
 
     def on_error(self, run: Run, error: BaseException) -> None:
         """Called instead of `on_fit_end` when anything raised, Ctrl-C included."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what the callback must know to go on in a later process.
+
+        It is called between two steps and stored in each checkpoint.
+
+        Returns:
+            Tensors, and values that JSON can hold, by name.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` returned; called after `on_fit_start` of a resumed fit."""
 
     def close(self) -> None:
         """Called last, in any case; release files and bars here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from fmnistlab.training.callbacks.base import Callback
@@ -51,6 +53,20 @@ class BestWeights(Callback):
     def on_error(self, run: Run, error: BaseException) -> None:
         """Restores the best weights."""
         self._restore(run)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the best weights and whose they are."""
+        kept = {f"weights/{name}": tensor for name, tensor in self._weights.items()}
+        return self._monitor.state_dict() | kept
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` returned."""
+        self._monitor.load_state_dict(state)
+        self._weights = {
+            name.removeprefix("weights/"): tensor
+            for name, tensor in state.items()
+            if name.startswith("weights/")
+        }
 
     def _restore(self, run: Run) -> None:
         if self._weights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from fmnistlab.errors import ConfigurationError, UnknownMetricError, suggestion
 from fmnistlab.training.epoch_record import EpochRecord
@@ -59,3 +60,12 @@ class Monitor:
     def value(self, record: EpochRecord) -> float:
         """Returns the metric of an epoch."""
         return float(getattr(record, self.metric))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the best epoch so far, as values of JSON."""
+        return {"best": None if self.best is None else self.best.to_json_object()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` returned."""
+        best = state["best"]
+        self.best = None if best is None else EpochRecord.from_json_object(best, "best")

@@ -36,6 +36,7 @@ class ProgressBar(Callback):
         epochs = run.last_epoch - run.epoch
         self._bar = tqdm(
             total=None if per_epoch is None else epochs * per_epoch,
+            initial=run.batch,
             unit="batch",
             file=self._stream if self._stream is not None else sys.stderr,
             disable=False if _IN_NOTEBOOK else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.best_weights import BestWeights
@@ -61,3 +63,15 @@ class EarlyStopping(Callback):
         """Restores the best weights."""
         if self._keeper is not None:
             self._keeper.on_error(run, error)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns how long was waited, and for what."""
+        kept = {} if self._keeper is None else self._keeper.state_dict()
+        return kept | self._monitor.state_dict() | {"waited": self._waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` returned."""
+        self._monitor.load_state_dict(state)
+        self._waited = state["waited"]
+        if self._keeper is not None:
+            self._keeper.load_state_dict(state)

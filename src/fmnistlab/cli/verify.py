@@ -1,0 +1,43 @@
+"""`fmnistlab verify RUN`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from fmnistlab.json_text import json_text
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "verify",
+        parents=[common],
+        help="repeat a training and say whether every bit is the same",
+        description="Repeats the training of a run folder with the settings in it and compares "
+        "each epoch, the weights and the test. Exit code 0: all the same; 1: it departed.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.set_defaults(command=_verify)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from fmnistlab.training.callbacks import ProgressBar
+    from fmnistlab.verification import verify_run
+
+    verification = verify_run(options.run, [ProgressBar()])
+    if options.json:
+        print(json_text({"matches": verification.matches, **dataclasses.asdict(verification)}))
+    elif verification.matches:
+        print(f"match: {verification.epochs} epochs, the weights and the test, to the last bit")
+    else:
+        for departure in verification.departures:
+            print(f"departed: {departure}")
+        for difference in verification.surroundings:
+            print(f"perhaps because of: {difference}")
+    return 0 if verification.matches else 1

@@ -1,0 +1,161 @@
+"""Checkpoints while a fit runs, so that nothing is lost when it is interrupted."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from fmnistlab.errors import CheckpointWriteError, ConfigurationError
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.checkpoint import Capture, write_checkpoint
+from fmnistlab.training.checkpoint_folder import checkpoint_name, list_checkpoints
+from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.run import BatchResult, Run
+
+
+class Checkpointing(Callback):
+    """Writes checkpoints into a folder; `Trainer.fit(resume_from=folder)` goes on from the newest.
+
+    Each one is a file of its own, `step-00001500.safetensors`, there whole or not at all. It is
+    copied between two steps and written in a thread, while the training goes on. When the fit ends
+    by Ctrl-C or SIGTERM, a last one is written.
+
+    Args:
+        folder: where; made if it is missing.
+        every_steps: training steps between two checkpoints, from 1.
+        every_epochs: epochs between two checkpoints, from 1; 1 if nothing else is given.
+        every_seconds: least time between two checkpoints, above 0; looked at after each step.
+        keep: how many of the newest are kept, from 1. With 2, there is an older one to fall back
+            on should a disk damage the newest.
+
+    Attributes:
+        newest: the newest file that was written in this process, or None.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+    """
+
+    read_only = True
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        every_steps: int | None = None,
+        every_epochs: int | None = None,
+        every_seconds: float | None = None,
+        keep: int = 2,
+    ) -> None:
+        if every_steps is None and every_epochs is None and every_seconds is None:
+            every_epochs = 1
+        for name, value in {"every_steps": every_steps, "every_epochs": every_epochs}.items():
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{name} is {value}; use a whole number from 1.")
+        if every_seconds is not None and not every_seconds > 0:
+            raise ConfigurationError(f"every_seconds is {every_seconds}; use a number above 0.")
+        if keep < 1:
+            raise ConfigurationError(f"keep is {keep}; use a whole number from 1.")
+        self.newest: Path | None = None
+        self._folder = Path(folder)
+        self._steps, self._epochs, self._seconds = every_steps, every_epochs, every_seconds
+        self._keep = keep
+        self._last_time = 0.0
+        self._written: list[Path] = []
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing: Future[None] | None = None
+
+    def on_fit_start(self, run: Run) -> None:
+        """Makes the folder.
+
+        Raises:
+            CheckpointWriteError: it cannot be made.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            explained = CheckpointWriteError(
+                f"{self._folder}: cannot be made: {error.strerror}. Name another folder."
+            )
+            explained.errno = error.errno
+            raise explained from error
+        # A resumed fit began with one of these, which counts as written.
+        begun = checkpoint_name(run.step)
+        self._written = [p for p in list_checkpoints(self._folder) if p.name <= begun][:1]
+        self._last_time = time.monotonic()
+        self._writer = ThreadPoolExecutor(1, "fmnistlab-checkpoints")
+
+    def on_batch_end(self, run: Run, result: BatchResult) -> None:
+        """Writes one if it is time.
+
+        Raises:
+            CheckpointWriteError: the one before could not be written.
+        """
+        by_step = self._steps is not None and run.step % self._steps == 0
+        passed = time.monotonic() - self._last_time
+        if by_step or (self._seconds is not None and passed >= self._seconds):
+            self._ask(run)
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        """Writes one if it is time.
+
+        Raises:
+            CheckpointWriteError: the one before could not be written.
+        """
+        if self._epochs is not None and record.epoch % self._epochs == 0:
+            self._ask(run)
+
+    def on_fit_end(self, run: Run) -> None:
+        """Waits until the last one is written.
+
+        Raises:
+            CheckpointWriteError: it could not be written.
+        """
+        self._wait()
+
+    def on_error(self, run: Run, error: BaseException) -> None:
+        """Writes a last one if the fit can go on from here, as after Ctrl-C.
+
+        Raises:
+            CheckpointWriteError: it could not be written.
+        """
+        self._wait()
+        if run.captured is not None:
+            self._write(run.captured, run.step)
+
+    def close(self) -> None:
+        """Ends the thread, after what it writes."""
+        if self._writer is not None:
+            self._writer.shutdown()
+            self._writer = self._writing = None
+
+    def _ask(self, run: Run) -> None:
+        """Asks for a copy of the state, and lets the thread write it."""
+        self._wait()
+        self._last_time = time.monotonic()
+        if self._writer is not None:
+            step = run.step
+            run.capture(functools.partial(self._submit, self._writer, step))
+
+    def _submit(self, writer: ThreadPoolExecutor, step: int, captured: Capture) -> None:
+        self._writing = writer.submit(self._write, captured, step)
+
+    def _wait(self) -> None:
+        """Waits for the file that is being written; its error, if any, is raised here."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, captured: Capture, step: int) -> None:
+        path = self._folder / checkpoint_name(step)
+        write_checkpoint(path, captured.to_bytes())
+        self.newest = path
+        self._written = sorted({*self._written, path}, reverse=True)
+        kept = self._written[: self._keep]
+        # What is newer than ours, or damaged, is somebody else's; what is older has served.
+        for old in list_checkpoints(self._folder):
+            if len(kept) == self._keep and old.name < kept[-1].name:
+                old.unlink(missing_ok=True)
+        self._written = kept

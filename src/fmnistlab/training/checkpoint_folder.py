@@ -1,0 +1,58 @@
+"""A folder of checkpoints: one file for each step, of which the newest undamaged one counts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from fmnistlab.errors import CheckpointDamagedError, CheckpointError
+from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
+
+_NAME: Final = re.compile(r"step-(\d+)\.safetensors")
+
+_logger = logging.getLogger(__name__)
+
+
+def checkpoint_name(step: int) -> str:
+    """Returns the name of the file for a step, such as "step-00001500.safetensors"."""
+    return f"step-{step:08}.safetensors"
+
+
+def list_checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the checkpoints in a folder, the newest first; nothing is looked at but the names.
+
+    Raises:
+        CheckpointError: the folder is missing or cannot be read.
+    """
+    try:
+        found = [(match, path) for path in Path(folder).iterdir() if (match := _match(path))]
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be read: {error.strerror}.") from error
+    found.sort(key=lambda pair: int(pair[0][1]), reverse=True)
+    return [path for _, path in found]
+
+
+def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
+    """Returns the newest checkpoint that is undamaged, or None if there is none.
+
+    A damaged one is logged and passed over.
+
+    Raises:
+        CheckpointError: the folder cannot be read, or the newest undamaged checkpoint is of a
+            newer format.
+    """
+    for path in list_checkpoints(folder):
+        try:
+            decode_checkpoint(read_checkpoint(path), path)
+        except CheckpointDamagedError as error:
+            _logger.warning("passed over: %s", error)
+            continue
+        return path
+    return None
+
+
+def _match(path: Path) -> re.Match[str] | None:
+    return _NAME.fullmatch(path.name)

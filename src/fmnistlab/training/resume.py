@@ -1,0 +1,111 @@
+"""Whether a checkpoint belongs to the training that is to go on from it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
+from fmnistlab.training.checkpoint_folder import newest_checkpoint
+from fmnistlab.training.fit_state import FitState
+from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.snapshot import Snapshot, decode_snapshot, describe_recipe
+
+_logger = logging.getLogger(__name__)
+
+
+def read_for_resume(
+    path: str | os.PathLike[str],
+    model: nn.Module,
+    recipe: Recipe,
+    settings: Mapping[str, Any],
+) -> Snapshot:
+    """Reads the checkpoint of an interrupted fit and puts its weights into the model.
+
+    Args:
+        path: a checkpoint, or a folder of them, of which the newest undamaged one is taken.
+        model: receives the weights, after all else was checked.
+        recipe: of the training that goes on; the file's must be the same, if it could hold it.
+        settings: what else must be the same: "seed" and "execution".
+
+    Raises:
+        CheckpointError: the file is missing or damaged, is of a newer format, or of another
+            training; the message says what differs.
+    """
+    found = newest_checkpoint(path) if Path(path).is_dir() else Path(path)
+    if found is None:
+        raise CheckpointError(f"{os.fspath(path)}: holds no undamaged checkpoint to go on from.")
+    content = read_checkpoint(found)
+    saved = decode_checkpoint(content, found).state
+    mine = {**settings, **(describe_recipe(recipe) or {})}
+    theirs = {**{name: saved[name] for name in settings}, **(saved["recipe"] or mine)}
+    for name, value in mine.items():
+        if theirs[name] != value and saved["recipe"] is not None:
+            raise CheckpointError(
+                f"{found}: was written by a training with {name} {theirs[name]!r}, but this one "
+                f"has {value!r}. Resume with the same settings."
+            )
+    snapshot = decode_snapshot(content, found, model, recipe)
+    _logger.info("going on from %s, after step %s", found, f"{snapshot.step:,}")
+    return snapshot
+
+
+def fit_to_finish(
+    left: FitState | None, epochs: int | None, resume_from: str | os.PathLike[str] | None
+) -> FitState | None:
+    """Returns where the fit stands that is to be finished now, or None if a new one shall begin.
+
+    Args:
+        left: where the last fit was left, or None if it came to its end.
+        epochs: what `Trainer.fit` was given.
+        resume_from: likewise.
+
+    Raises:
+        CheckpointError: there is nothing to finish in `resume_from`.
+        ConfigurationError: `epochs` asks for something else than finishing it.
+    """
+    if resume_from is not None and left is None:
+        raise CheckpointError(
+            f"{os.fspath(resume_from)}: its training came to its end, so there is nothing to "
+            "resume. To train it further use Trainer.load."
+        )
+    if left is None or epochs is None:
+        return left
+    planned = left.last_epoch - left.first_epoch + 1
+    if resume_from is not None:
+        if epochs != planned:
+            raise ConfigurationError(
+                f"epochs is {epochs}, but the fit that is resumed has {planned}; leave epochs out."
+            )
+        return left
+    if left.batch > 0:
+        raise ConfigurationError(
+            "The last fit was interrupted in the middle of an epoch; call fit without epochs to "
+            "finish it first."
+        )
+    return None
+
+
+def check_data(left: FitState, now: Mapping[str, str | None]) -> None:
+    """Refuses to go on with other data than the fit began with.
+
+    Args:
+        left: where the fit stands.
+        now: names of the data that it is to go on with; see `BatchSource.identity`.
+
+    Raises:
+        CheckpointError: they are others.
+    """
+    then = left.data() if callable(left.data) else left.data
+    for part, kind in {"train": "training", "valid": "validation"}.items():
+        if then[part] != now[part]:
+            raise CheckpointError(
+                f"The {kind} set is another one than the fit began with: {now[part]} instead of "
+                f"{then[part]}. Resume with the same data, in the same order."
+            )
