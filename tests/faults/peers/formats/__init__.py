@@ -1,0 +1,1 @@
+"""How each peer reads back the file that it has written."""

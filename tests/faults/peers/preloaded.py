@@ -1,0 +1,5 @@
+"""What torch imports when its first optimizer is made: a second that each fork would spend anew."""
+
+from __future__ import annotations
+
+import torch._dynamo  # noqa: F401

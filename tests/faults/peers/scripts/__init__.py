@@ -1,0 +1,1 @@
+"""How each peer trains: a script as its documentation has it, that goes on from what it finds."""

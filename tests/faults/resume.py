@@ -1,0 +1,119 @@
+"""Resumed at any step, a training gives the bits of one that never stopped."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from tests.faults import trial
+from tests.faults.score import Drill, Score
+from torch.utils.data import DataLoader, TensorDataset
+
+from fmnistlab.training.callbacks import Checkpointing
+
+
+class Setting(NamedTuple):
+    """One way to train.
+
+    Attributes:
+        dropout: whether the model has it.
+        augmentation: whether images are changed at random; by the recipe, or by the loader's items.
+        workers: processes of a DataLoader; None hands over the data set itself.
+        optimizer: "sgd" or "adamw".
+        schedule: "constant" or "one_cycle".
+        execution: "graph" or "eager".
+    """
+
+    dropout: bool
+    augmentation: bool
+    workers: int | None
+    optimizer: str
+    schedule: str
+    execution: str
+
+
+COVERING = [
+    Setting(True, True, None, "adamw", "one_cycle", "graph"),
+    Setting(True, True, 0, "sgd", "one_cycle", "eager"),
+    Setting(True, False, 2, "adamw", "constant", "graph"),
+    Setting(False, True, 2, "sgd", "constant", "eager"),
+    Setting(True, False, None, "sgd", "constant", "graph"),
+    Setting(False, False, 0, "adamw", "one_cycle", "graph"),
+]
+"""Settings that have each part in several neighbourhoods; the short tier makes do with them."""
+
+ALL = itertools.product(
+    *([True, False], [True, False], [None, 0, 2], ["adamw", "sgd"]),
+    *(["constant", "one_cycle"], ["graph", "eager"]),
+)
+SETTINGS = [*COVERING, *(choice for each in ALL if (choice := Setting(*each)) not in COVERING)]
+
+
+class NoisyItems(TensorDataset):
+    """Items that draw random numbers from torch's global generator on their way out."""
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        return image + torch.rand(()) * 0.1, label
+
+
+def _fit_data(setting: Setting) -> Any:
+    if setting.workers is None:
+        return trial.data()[0]
+    images, labels = trial.data()[0].resident()
+    kind = NoisyItems if setting.augmentation else TensorDataset
+    return DataLoader(
+        kind(images / 255, labels), batch_size=8, shuffle=True, num_workers=setting.workers
+    )
+
+
+def _trainer(setting: Setting, *callbacks: Any) -> Any:
+    recipe = trial.RECIPE.replace(
+        optimizer=setting.optimizer,
+        schedule=setting.schedule,
+        momentum=0.9 if setting.optimizer == "sgd" else 0.0,
+        weight_decay=0.01 if setting.optimizer == "adamw" else 0.0,
+    )
+    if setting.augmentation and setting.workers is None:
+        recipe = trial.augmented(recipe)
+    dropout = 0.5 if setting.dropout else 0.0
+    return trial.trainer(recipe, *callbacks, dropout=dropout, execution=setting.execution)
+
+
+def _check(setting: Setting, steps: list[int], score: Score) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        keeper = Checkpointing(folder, every_steps=1, keep=trial.STEPS)
+        whole = _trainer(setting, keeper)
+        whole.fit(_fit_data(setting), trial.data()[1])
+        alone = _trainer(setting)
+        alone.fit(_fit_data(setting), trial.data()[1])
+        wanted = trial.facts(alone)
+        score.count(good=trial.facts(whole) == wanted, trial=f"{setting}: saving changed a bit")
+        for step in steps:
+            resumed = _trainer(setting)
+            path = Path(folder, f"step-{step:08}.safetensors")
+            resumed.fit(_fit_data(setting), trial.data()[1], resume_from=path)
+            same = [a == b for a, b in zip(trial.facts(resumed), wanted, strict=True)]
+            what = f"{setting}, resumed after step {step}: weights, optimizer, history {same}"
+            score.count(good=all(same), trial=what)
+
+
+def run(trials: int, seed: int) -> Score:
+    """Resumes at every step of as many settings as fit into `trials`."""
+    score = Score()
+    settings = SETTINGS[: max(1, trials // (trial.STEPS + 1))]
+    for setting in settings:
+        _check(setting, list(range(1, trial.STEPS + 1)), score)
+    score.notes.append(f"{len(settings)} of {len(SETTINGS)} settings")
+    return score
+
+
+DRILL = Drill(
+    "resumed at every step, weights, optimizer and history have the same bits",
+    run,
+    short=len(COVERING) * (trial.STEPS + 1),
+    long=len(SETTINGS) * (trial.STEPS + 1),
+)
