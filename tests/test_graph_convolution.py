@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,14 @@ class Case:
         images.grad = None
         return [output.detach(), *gradients]
 
+    def in_double(self) -> Case:
+        """Returns the same convolution in float64."""
+        exact = copy.copy(self)
+        exact.weights = self.weights.detach().double().requires_grad_(self.weights.requires_grad)
+        if self.bias is not None:
+            exact.bias = self.bias.detach().double().requires_grad_(self.bias.requires_grad)
+        return exact
+
     def images(self, *shape: int, seed: int) -> Tensor:
         return self.layout(numbers(*shape, seed=seed))
 
@@ -101,9 +110,24 @@ def check(case: Case, *shape: int, same: Callable[[Tensor], Tensor] = lambda x: 
             case.weights.mul_(1.1)
         images = same(case.images(*shape, seed=seed))
         found, expected = graph.replay(images), case(images)
-        for mine, theirs in zip(found, expected, strict=True):
-            assert_as_good(mine, theirs)
+        exact = case.in_double()(images.double())
+        for mine, theirs, wanted in zip(found, expected, exact, strict=True):
+            if not is_as_good(mine, wanted.float()):
+                assert_as_good(mine, theirs)
     return graph
+
+
+def is_as_good(mine: Tensor, wanted: Tensor) -> bool:
+    """Whether a result is right, even where torch's own is not.
+
+    On an AMD EPYC the gradient of 2 x 4 images under a 3 x 3 kernel with a border of 2 was off by
+    1.6e-4 in torch 2.13, and by 6e-8 in a replay.
+    """
+    try:
+        assert_as_good(mine, wanted)
+    except AssertionError:
+        return False
+    return True
 
 
 sizes = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
