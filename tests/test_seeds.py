@@ -138,3 +138,9 @@ def test_a_loss_that_is_not_finite_names_the_seed() -> None:
         models[1][1].weight.fill_(float("nan"))
     with pytest.raises(NonFiniteError, match="seed 9"):
         fit_stacked(models, tiny_set(24), None, seeds=[0, 9], recipe=SHORT, epochs=1, device=CPU)
+
+
+def test_another_seed_gives_other_initial_weights_and_the_same_seed_the_same() -> None:
+    one, same, other = (seeded_model("linearnet", seed) for seed in (0, 0, 1))
+    assert same_weights(one, same)
+    assert not same_weights(one, other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 from pathlib import Path
 
 from fmnistlab.json_text import json_text
@@ -30,6 +31,7 @@ def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks import ProgressBar
     from fmnistlab.verification import verify_run
 
+    logging.getLogger("fmnistlab.experiment").setLevel(logging.INFO)
     verification = verify_run(options.run, [ProgressBar()])
     if options.json:
         print(json_text({"matches": verification.matches, **dataclasses.asdict(verification)}))
