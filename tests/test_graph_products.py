@@ -96,7 +96,7 @@ def test_fifty_steps_lead_to_the_weights_of_plain_steps(
     """On real images, five seeds; the weights themselves move by up to 0.06 in these steps.
 
     Which of two pixels a pool takes may hang on the last bit, and from there the CNN drifts apart:
-    images changed by one part in ten million lead as far away (3e-7 to 2e-2, six seeds).
+    images changed by one part in ten million lead as far away (6e-7 to 2e-2, six seeds).
     """
     distances = []
     for seed in range(5):
