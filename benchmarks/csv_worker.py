@@ -51,7 +51,7 @@ def measure(reader: str, path: str) -> Measurement:
 def _check(content: np.ndarray | tuple[np.ndarray, np.ndarray]) -> None:
     import hashlib  # noqa: PLC0415 - here and below: no part of what is measured
 
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415 - as above
 
     if isinstance(content, tuple):
         labels, images = content

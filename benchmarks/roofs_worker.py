@@ -31,7 +31,7 @@ def measure(threads: int) -> Measurement:
     """Returns rates of multiplication and copying, and what fused Adam takes for LinearNet."""
     import torch  # noqa: PLC0415 - here and below: after the cores are limited
 
-    import fmnistlab  # noqa: PLC0415
+    import fmnistlab  # noqa: PLC0415 - as above
 
     torch.set_num_threads(threads)
     left, right, product = (torch.rand(SIDE, SIDE) for _ in range(3))
@@ -53,7 +53,7 @@ def measure(threads: int) -> Measurement:
 def _operations(model: nn.Module) -> float:
     """Returns the floating-point operations that one image takes, forward and backward."""
     import torch  # noqa: PLC0415 - as above
-    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 - as above
 
     counter = FlopCounterMode(display=False)
     with counter:

@@ -23,8 +23,8 @@ def measure(model: str, jobs: int, epochs: int, first_seed: int, folder: Path) -
     """Trains four models, `jobs` of them at a time."""
     import torch  # noqa: PLC0415 - here and below: --help needs none of it
 
-    from fmnistlab import FashionMNISTCSV  # noqa: PLC0415
-    from fmnistlab.training.seeds import fit_seeds  # noqa: PLC0415
+    from fmnistlab import FashionMNISTCSV  # noqa: PLC0415 - as above
+    from fmnistlab.training.seeds import fit_seeds  # noqa: PLC0415 - as above
 
     def data(images: Images) -> FashionMNISTCSV:
         return FashionMNISTCSV.from_arrays(*images)
