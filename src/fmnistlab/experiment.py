@@ -21,10 +21,11 @@ from fmnistlab.data.batch import Batch
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
-from fmnistlab.errors import ConfigurationError, MissingExtraError
+from fmnistlab.errors import ConfigurationError, MissingExtraError, RunFolderError
 from fmnistlab.models.registry import create_model
 from fmnistlab.results.classification import ClassScore, class_scores, confusion_matrix
-from fmnistlab.run_folder import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT, RunFolder
+from fmnistlab.run_folder import RunFolder
+from fmnistlab.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
@@ -170,9 +171,10 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
     if config.resume and config.out is None:
         raise ConfigurationError("To resume a training, name its run folder with --out.")
     device = _new_trainer(config, ()).device
-    name = config.model.lower().replace(":", "-")
-    folder = RunFolder.create(config.out, name, resume=config.resume)
+    folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
+        if folder.finished:
+            raise RunFolderError(f"{folder.path}: its training is finished; nothing is left to do.")
         if config.data is None:
             _logger.info("reading the data that ships with fmnistlab")
         train, test = load_train_and_test(config.data)

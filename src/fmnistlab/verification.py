@@ -10,7 +10,8 @@ from typing import Any
 
 from fmnistlab.errors import RunFolderError
 from fmnistlab.experiment import ExperimentConfig, run_experiment
-from fmnistlab.run_folder import CONFIG, HISTORY_JSON, RESULT, RunFolder
+from fmnistlab.run_folder import RunFolder
+from fmnistlab.run_folder_state import CONFIG, HISTORY_JSON, RESULT
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.history import History

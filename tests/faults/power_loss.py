@@ -63,12 +63,13 @@ def recorded() -> Iterator[list[Action]]:
     log: list[Action] = []
     names: dict[int, str] = {}
     with pytest.MonkeyPatch.context() as patch:
-        make, flush, rename = atomic_file.tempfile.mkstemp, os.fsync, os.replace
+        make, flush, rename = os.open, os.fsync, os.replace
 
-        def made(*arguments: Any, **options: Any) -> tuple[int, str]:
-            handle, path = make(*arguments, **options)
-            names[handle] = Path(path).name
-            return handle, path
+        def made(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+            handle = make(path, flags, *arguments, **options)
+            if flags & os.O_CREAT:
+                names[handle] = Path(path).name
+            return handle
 
         @contextlib.contextmanager
         def opened(handle: int, _mode: str) -> Iterator[_Recorded]:
@@ -85,7 +86,7 @@ def recorded() -> Iterator[list[Action]]:
             rename(old, new)
             log.append(Action("rename", Path(old).name, Path(new).name))
 
-        patch.setattr(atomic_file.tempfile, "mkstemp", made)
+        patch.setattr(atomic_file.os, "open", made)
         patch.setattr(atomic_file.os, "fdopen", opened)
         patch.setattr(atomic_file.os, "fsync", flushed)
         patch.setattr(os, "replace", renamed)

@@ -11,7 +11,7 @@ from tests.faults.score import Drill, Score
 from fmnistlab import testing
 from fmnistlab.errors import RunFolderError
 from fmnistlab.experiment import ExperimentConfig, run_experiment
-from fmnistlab.run_folder import RESULT
+from fmnistlab.run_folder_state import RESULT
 from fmnistlab.training.recipe import Recipe
 
 

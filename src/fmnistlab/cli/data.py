@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,10 +129,11 @@ def _export(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataFileError(f"{folder}: cannot be made: {error.strerror}.") from error
-    for part in ("train", "test"):
-        path = folder / f"fashion-mnist_{part}.csv"
-        if path.exists():
+    paths = {part: folder / f"fashion-mnist_{part}.csv" for part in ("train", "test")}
+    for path in paths.values():
+        if os.path.lexists(path):
             raise DataFileError(f"{path}: exists already; remove it or name another folder.")
+    for part, path in paths.items():
         FashionMNISTCSV.bundled(part).to_csv(path)
         print(path)
     return 0

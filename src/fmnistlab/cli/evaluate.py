@@ -38,7 +38,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.source import load_train_and_test
     from fmnistlab.errors import DataFormatError
     from fmnistlab.results.classification import class_scores, class_table
-    from fmnistlab.run_folder import CONFIG, RunFolder
+    from fmnistlab.run_folder import RunFolder
+    from fmnistlab.run_folder_state import CONFIG
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)

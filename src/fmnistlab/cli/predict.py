@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -80,7 +81,8 @@ def _predict(options: argparse.Namespace) -> int:
         print(json_text(_as_json(pictures, predictions)))
     else:
         print(_as_table(pictures, predictions))
-    _draw(pictures, predictions, options.picture or folder.path / "predictions.png")
+    with folder.locked() if options.picture is None else contextlib.nullcontext():
+        _draw(pictures, predictions, options.picture or folder.path / "predictions.png")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -11,7 +12,8 @@ from typing import Final
 from fmnistlab.errors import CheckpointDamagedError, CheckpointError
 from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
 
-_NAME: Final = re.compile(r"step-(\d+)\.safetensors")
+CHECKPOINT_NAME: Final = re.compile(r"step-([0-9]+)\.safetensors")
+"""Names of the files that `checkpoint_name` makes."""
 
 _logger = logging.getLogger(__name__)
 
@@ -54,5 +56,20 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     return None
 
 
+def checkpoint_owner(path: Path) -> str | None:
+    """Returns a text that is the same for all checkpoints of a training and of no other.
+
+    Returns:
+        Model, recipe, seed, execution and data as JSON; None if the file is damaged.
+    """
+    try:
+        state = decode_checkpoint(read_checkpoint(path), path).state
+    except CheckpointError:
+        return None
+    fit = state.get("fit") or {}
+    owner = {name: state.get(name) for name in ("model", "recipe", "seed", "execution")}
+    return json.dumps([owner, fit.get("first_epoch"), fit.get("data")], sort_keys=True)
+
+
 def _match(path: Path) -> re.Match[str] | None:
-    return _NAME.fullmatch(path.name)
+    return CHECKPOINT_NAME.fullmatch(path.name)

@@ -11,7 +11,11 @@ from pathlib import Path
 from fmnistlab.errors import CheckpointWriteError, ConfigurationError
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.checkpoint import Capture, write_checkpoint
-from fmnistlab.training.checkpoint_folder import checkpoint_name, list_checkpoints
+from fmnistlab.training.checkpoint_folder import (
+    checkpoint_name,
+    checkpoint_owner,
+    list_checkpoints,
+)
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.run import BatchResult, Run
 
@@ -72,6 +76,7 @@ class Checkpointing(Callback):
 
         Raises:
             CheckpointWriteError: it cannot be made.
+            ConfigurationError: it holds checkpoints of another training.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -81,9 +86,7 @@ class Checkpointing(Callback):
             )
             explained.errno = error.errno
             raise explained from error
-        # A resumed fit began with one of these, which counts as written.
-        begun = checkpoint_name(run.step)
-        self._written = [p for p in list_checkpoints(self._folder) if p.name <= begun][:1]
+        self._written = self._own_checkpoints(run)
         self._last_time = time.monotonic()
         self._writer = ThreadPoolExecutor(1, "fmnistlab-checkpoints")
 
@@ -153,9 +156,24 @@ class Checkpointing(Callback):
         write_checkpoint(path, captured.to_bytes())
         self.newest = path
         self._written = sorted({*self._written, path}, reverse=True)
-        kept = self._written[: self._keep]
-        # What is newer than ours, or damaged, is somebody else's; what is older has served.
-        for old in list_checkpoints(self._folder):
-            if len(kept) == self._keep and old.name < kept[-1].name:
-                old.unlink(missing_ok=True)
-        self._written = kept
+        while len(self._written) > self._keep:
+            self._written.pop().unlink(missing_ok=True)
+
+    def _own_checkpoints(self, run: Run) -> list[Path]:
+        """Returns the checkpoints of this training that are in the folder, the newest first.
+
+        Damaged ones are left out: whose they are cannot be told, so they are never deleted.
+
+        Raises:
+            ConfigurationError: one is of another training.
+        """
+        found = {path: checkpoint_owner(path) for path in list_checkpoints(self._folder)}
+        begun = self._folder / checkpoint_name(run.step)
+        own = {*self._written, *(p for p in found if found[p] == found.get(begun) is not None)}
+        for path, owner in found.items():
+            if owner is not None and path not in own:
+                raise ConfigurationError(
+                    f"{path}: is a checkpoint of another training, and the newest one in a folder "
+                    "counts. Go on from it with fit(resume_from=...), or name another folder."
+                )
+        return sorted(own & found.keys(), reverse=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
+from fmnistlab.atomic_file import check_replaceable
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.run import Run
@@ -30,8 +31,9 @@ class CsvLog(Callback):
         """Opens the file and writes the header and all earlier epochs.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written, or is a link, a folder, a device or a pipe.
         """
+        check_replaceable(self._path)
         self._stream = self._path.open("w", encoding="utf-8", newline="")
         self._stream.write(history_to_csv(run.history))
         self._stream.flush()
