@@ -1,0 +1,1 @@
+"""One-line changes of the source that the tests must notice."""

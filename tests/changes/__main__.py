@@ -1,0 +1,48 @@
+"""Makes one-line changes in a copy of the package and tells which ones no test notices.
+
+python -m tests.changes                    all of them, about half an hour on two cores
+python -m tests.changes --only checkpoint  those in files whose name has the word
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.changes.changes import CHANGES
+from tests.changes.runner import Change, Outcome, fault_of, try_change
+
+
+def main() -> int:
+    """Tries the changes; returns 1 if one went unnoticed or cannot be made any more."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.changes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", metavar="WORD", default="", help="part of the file's name")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: 2)")
+    options = parser.parse_args()
+    changes = [change for change in CHANGES if options.only in change.file]
+    for change in changes:
+        if fault := fault_of(change):
+            print(f"cannot be made: {fault}", file=sys.stderr)
+            return 1
+    print("| changed place | before | after | noticed by |\n| --- | --- | --- | --- |")
+    survivors = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for change, outcome in zip(changes, pool.map(try_change, changes), strict=True):
+            survivors += outcome.noticed_by is None
+            print(_row(change, outcome), flush=True)
+    print(f"\n{survivors} of {len(changes)} went unnoticed.")
+    return int(survivors > 0)
+
+
+def _row(change: Change, outcome: Outcome) -> str:
+    cells = (change.file, f"`{change.before}`", f"`{change.after}`", outcome.noticed_by or "NONE")
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
