@@ -148,6 +148,28 @@ def test_an_impossible_name_is_an_error_of_the_system(tmp_path: Path, name: str)
     assert not any(tmp_path.iterdir())
 
 
+def test_content_then_name_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power loss the old or the new file is there only if it goes in this order."""
+    done: list[str] = []
+    flush, rename = os.fsync, os.replace
+
+    def flushed(handle: int) -> None:
+        flush(handle)
+        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        size = os.fstat(handle).st_size if kind == "file" else ""
+        done.append(f"flush {kind} {size}".strip())
+
+    def renamed(*arguments: object) -> None:
+        rename(*arguments)  # type: ignore[arg-type] # two paths
+        done.append("rename")
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", renamed)
+    with write_atomically(tmp_path / "x") as stream:
+        stream.write(b"content")
+    assert done == ["flush file 7", "rename", "flush folder"]
+
+
 def test_only_our_own_temporary_files_of_one_folder_are_removed(tmp_path: Path) -> None:
     stays = [
         ".config.json.0123abcd.TMP",

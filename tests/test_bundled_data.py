@@ -104,3 +104,19 @@ def test_options_are_passed_on_and_the_cache_can_be_left_out() -> None:
     )[0]
     assert image.min() == -1
     assert target.tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0, -1]
+
+
+def test_the_classes_have_the_names_that_the_data_sets_authors_gave_them() -> None:
+    """The table "Labels" in the README of the original project, zalandoresearch/fashion-mnist."""
+    assert dict(enumerate(FashionMNISTCSV.bundled("test").classes)) == {
+        0: "T-shirt/top",
+        1: "Trouser",
+        2: "Pullover",
+        3: "Dress",
+        4: "Coat",
+        5: "Sandal",
+        6: "Shirt",
+        7: "Sneaker",
+        8: "Bag",
+        9: "Ankle boot",
+    }

@@ -377,3 +377,15 @@ def test_other_runtime_errors_stay_as_they_are() -> None:
 
     with pytest.raises(RuntimeError, match=r"^something else$"):
         Trainer(Wrong(), SMALL, device="cpu").fit(tiny_set())
+
+
+def test_each_epoch_of_each_seed_has_noise_of_its_own() -> None:
+    seen: list[int] = []
+
+    class Note(Callback):
+        def on_epoch_start(self, run: Run) -> None:
+            seen.append(torch.initial_seed())
+
+    for seed in (0, 1):
+        Trainer(tiny_linear(), Recipe(epochs=3), seed=seed, callbacks=[Note()]).fit(tiny_set())
+    assert len({*seen}) == 6
