@@ -16,17 +16,24 @@ MODULES = {
     "fmnistlab." + ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for path in sorted(ROOT.rglob("*.py"))
 }
-PACKAGES = {"fmnistlab.data", "fmnistlab.models", "fmnistlab.results", "fmnistlab.cli"}
+PACKAGES = {
+    "fmnistlab.data",
+    "fmnistlab.models",
+    "fmnistlab.results",
+    "fmnistlab.records",
+    "fmnistlab.cli",
+}
 
 # A module imports only from floors below its own, or from its own folder.
 FLOORS = [
-    {"errors", "shapes", "atomic_file", "json_text", "version"},
+    {"errors", "shapes", "atomic_file", "regular_file", "json_text", "version"},
     {"checks"},
-    {"seeding", "global_random", "run_folder_state"},
+    {"seeding", "global_random", "run_folder_state", "strict_json", "typed_json"},
     {"data"},
     {"models"},
     {"training"},
     {"results", "run_folder"},
+    {"records"},
     {"experiment", "testing"},
     {"verification"},
     {"cli"},
