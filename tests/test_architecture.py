@@ -16,13 +16,7 @@ MODULES = {
     "fmnistlab." + ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for path in sorted(ROOT.rglob("*.py"))
 }
-PACKAGES = {
-    "fmnistlab.data",
-    "fmnistlab.models",
-    "fmnistlab.results",
-    "fmnistlab.records",
-    "fmnistlab.cli",
-}
+PACKAGES = {"fmnistlab.data", "fmnistlab.models", "fmnistlab.results", "fmnistlab.cli"}
 
 # A module imports only from floors below its own, or from its own folder.
 FLOORS = [

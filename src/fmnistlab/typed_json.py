@@ -9,12 +9,13 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from fmnistlab.checks import shown
 from fmnistlab.errors import ConfigurationError, suggestion
 
 _T = TypeVar("_T")
+_Way: TypeAlias = Callable[[Any, Any, str], Any]
 _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -91,7 +92,7 @@ class _Reader:
     def __init__(self, source: str, spelled: Mapping[str, float]) -> None:
         self._source = source
         self._spelled = spelled
-        self._ways: dict[Any, Callable[[Any, Any, str], Any]] = {
+        self._ways: dict[Any, _Way] = {
             Annotated: self._read_annotated,
             types.UnionType: self._read_union,
             typing.Union: self._read_union,
@@ -109,8 +110,9 @@ class _Reader:
         Raises:
             ConfigurationError: it is none.
         """
-        way = self._read_fields if dataclasses.is_dataclass(kind) else self._read_plain
-        return self._ways.get(typing.get_origin(kind) or kind, way)(kind, value, path)
+        way: _Way = self._read_fields if dataclasses.is_dataclass(kind) else self._read_plain
+        way = self._ways.get(typing.get_origin(kind) or kind, way)
+        return way(kind, value, path)
 
     def _read_plain(self, kind: type, value: object, path: str) -> Any:
         if type(value) is not kind:  # true is an instance of int

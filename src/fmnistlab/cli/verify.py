@@ -19,8 +19,9 @@ def add_parser(
         "verify",
         parents=[common],
         help="repeat a training and say whether every bit is the same",
-        description="Repeats the training of a run folder with the settings in it and compares "
-        "each epoch, the weights and the test. Exit code 0: all the same; 1: it departed.",
+        description="Compares the files of a run folder with each other, then repeats its training "
+        "with the settings in it and compares every epoch, tensor and result. Nothing is written "
+        "there. Exit code 0: all the same; 1: something differs; 4: the checkpoint is damaged.",
         allow_abbrev=False,
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
@@ -36,10 +37,11 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json_text({"matches": verification.matches, **dataclasses.asdict(verification)}))
     elif verification.matches:
-        print(f"match: {verification.epochs} epochs, the weights and the test, to the last bit")
+        print(f"match: {', '.join(verification.compared)}, to the last bit")
+        print(f"pictures: {verification.pictures} are there")
     else:
-        for departure in verification.departures:
-            print(f"departed: {departure}")
-        for difference in verification.surroundings:
-            print(f"perhaps because of: {difference}")
+        for difference in verification.differences:
+            print(f"different: {difference}")
+        for change in verification.environment:
+            print(f"perhaps because: {change}")
     return 0 if verification.matches else 1

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from fmnistlab.checks import number, whole_number
-from fmnistlab.errors import CheckpointWriteError
+from fmnistlab.errors import CheckpointWriteError, ConfigurationError
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.checkpoint import Capture, write_checkpoint
 from fmnistlab.training.checkpoint_folder import (
