@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def write_atomically(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` and moves it there when the block succeeds.
 
     The data is flushed to disk before the rename and the folder after it, so that after a power
@@ -20,6 +20,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Args:
         path: the file to write; an existing one is replaced. Its folder must exist.
+        mode: who may read and write it, less what the umask takes away; not used on Windows.
 
     Yields:
         A binary file open for writing.
@@ -33,8 +34,9 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
+            if hasattr(os, "fchmod"):  # not by name, which may be a link to another file by now
+                os.fchmod(stream.fileno(), mode & ~_umask())
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from tests.faults.score import Drill, Score
 from tests.faults.small_csv import make_rows, same, table_of, told
 
-from fmnistlab.data import cache
+from fmnistlab.data import cache, cache_entry
 from fmnistlab.data.cache import cached_path, read_cached
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.errors import DataFileError, DataFormatError
@@ -115,7 +115,7 @@ def _of_another_source(scene: _Scene) -> None:
 
 
 def _of_another_version(scene: _Scene) -> None:
-    with unittest.mock.patch.object(cache, "FORMAT_VERSION", cache.FORMAT_VERSION + 1):
+    with unittest.mock.patch.object(cache_entry, "FORMAT_VERSION", cache_entry.FORMAT_VERSION + 1):
         read_cached(scene.source)
         newer = cached_path(scene.source, scene.entry.parent)
     newer.replace(scene.entry)
