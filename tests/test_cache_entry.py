@@ -27,6 +27,7 @@ from tests.faults.small_csv import make_rows, same, table_of
 
 from fmnistlab.data import cache_entry
 from fmnistlab.data.cache import read_cached
+from fmnistlab.data.cache_entry import UnusableError
 from fmnistlab.data.csv_file import FashionTable, write_csv
 
 
@@ -85,8 +86,8 @@ def test_a_file_larger_than_its_source_can_be_takes_no_memory(
 # --- headers --------------------------------------------------------------------------------------
 
 ODD_NUMBERS = [
-    "+3", "３", "0_3", "03", " 3", "3 ", "3\n", "3.0", "3e0", "-3", "-0", "0x3", "", "x", "٣",
-    "1" * 21, "9" * 5000, "NaN", "²",
+    "+3", "\uff13", "\u0663", "0_3", "03", " 3", "3 ", "3\n", "3.0", "3e0", "-3", "-0", "0x3", "",
+    "x", "1" * 21, "9" * 5000, "NaN", "\xb2",
 ]  # fmt: skip
 
 
@@ -188,25 +189,19 @@ _TEXTS = st.text(max_size=30) | st.integers().map(str) | st.sampled_from(ODD_NUM
 _VALUES = _TEXTS | st.none() | st.booleans() | st.integers() | st.lists(st.integers(), max_size=2)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
-def test_no_change_of_a_header_gives_other_arrays(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """Even where the hash is made right again, and the source has any state."""
-    with pytest.MonkeyPatch.context() as patch:
-        scene = make_scene(tmp_path_factory.mktemp("forged"), patch)
-        assert scene.reads_right()
-        facts: dict[str, object] = dict(facts_of(scene.entry))
-        names = st.sampled_from([*facts]) | st.text(max_size=10)
-        facts |= data.draw(st.dictionaries(names, _VALUES, min_size=1, max_size=3))
-        rows = data.draw(st.sampled_from([3, 1, 2, 0, -3, 2**64, "3"]) | _VALUES)
-        layout = layout_of(hashed(facts), rows)
-        scene.entry.write_bytes(file_of(json.dumps(layout).encode()))
-        if data.draw(st.booleans()):
-            os.utime(scene.source)
-        for _ in range(2):
-            assert scene.reads_right()
+def test_no_change_of_a_header_gives_other_arrays(scene: Scene, data: st.DataObject) -> None:
+    """Even where the hash is made right again, whether the source was touched or not."""
+    facts: dict[str, object] = dict(facts_of(scene.entry))
+    names = st.sampled_from([*cache_entry._FACTS]) | st.text(max_size=10)
+    facts |= data.draw(st.dictionaries(names, _VALUES, min_size=1, max_size=3))
+    rows = data.draw(st.sampled_from([3, 3, 1, 2, 0, -3, 2**64, "3"]) | _VALUES)
+    scene.entry.write_bytes(file_of(json.dumps(layout_of(hashed(facts), rows)).encode()))
+    if data.draw(st.booleans()):
+        os.utime(scene.source)
+    assert scene.reads_right()
+    assert scene.reads_right()
 
 
 # --- after it was read ----------------------------------------------------------------------------
@@ -226,7 +221,7 @@ def test_what_was_read_stays_when_the_file_is_cut_or_changed(scene: Scene) -> No
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_not_used(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = table_of(make_rows(40, seed=1))  # more than is read together with the header
     write_csv(scene.source, large.images, large.labels)
@@ -238,6 +233,6 @@ def test_a_file_that_is_cut_while_it_is_read_is_not_used(
         return real(blocks, stream)
 
     monkeypatch.setattr(cache_entry, "_filled", cut_and_read)
-    with caplog.at_level(logging.DEBUG, "fmnistlab"):
-        assert same(read_cached(scene.source), large)
-    assert "it was cut off while it was read" in caplog.text
+    with pytest.raises(UnusableError, match="it was cut off while it was read"):
+        cache_entry.load(scene.entry, 10**6)
+    assert same(read_cached(scene.source), large)

@@ -108,15 +108,15 @@ def cache_folder() -> Path | None:
     it is not known where the home folder is.
     """
     value = os.environ.get(FOLDER_VARIABLE)
-    if value is None:
-        default = Path(platformdirs.user_cache_dir("fmnistlab", appauthor=False))
-        return default if default.is_absolute() else None  # else it begins with an unknown ~
-    if value.strip().lower() in ("", "off"):
-        return None
     try:
+        if value is None:
+            default = Path(platformdirs.user_cache_dir("fmnistlab", appauthor=False))
+            return default if default.is_absolute() else None  # older versions keep the unknown ~
+        if value.strip().lower() in ("", "off"):
+            return None
         return Path(value).expanduser()
-    except RuntimeError as error:  # ~name of a user who does not exist
-        logger.info("%s=%s: there is no cache: %s", FOLDER_VARIABLE, value, error)
+    except RuntimeError as error:  # a user id without a home folder, ~name of no user
+        logger.info("there is no cache: %s", error)
         return None
 
 
