@@ -159,7 +159,7 @@ def test_a_lock_file_that_is_a_link_to_nothing_makes_no_file(scene: Scene, tmp_p
     assert not (tmp_path / "nothing").exists()
 
 
-@pytest.mark.parametrize("swap", ["pipe", "link"])
+@pytest.mark.parametrize("swap", ["pipe", "link", "writable by all"])
 def test_a_file_that_is_swapped_before_it_is_opened_is_not_used(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swap: str
 ) -> None:
@@ -172,7 +172,13 @@ def test_a_file_that_is_swapped_before_it_is_opened_is_not_used(
         if path == scene.entry and not swapped:
             swapped.append(path)
             scene.entry.unlink()
-            os.mkfifo(path) if swap == "pipe" else scene.entry.symlink_to(other)
+            if swap == "pipe":
+                os.mkfifo(path)
+            elif swap == "link":
+                scene.entry.symlink_to(other)
+            else:
+                other.chmod(0o666)
+                other.rename(path)
         return real(path, flags, *rest, **named)
 
     monkeypatch.setattr(os, "open", swap_and_open)
@@ -361,7 +367,9 @@ def test_a_folder_above_without_rights_only_costs_time(foreign: Scene) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "pipe", "link to nothing", "link to a file", "loop"])
-def test_a_folder_that_is_none_only_costs_time(scene: Scene, tmp_path: Path, kind: str) -> None:
+def test_a_folder_that_is_none_only_costs_time(
+    scene: Scene, tmp_path: Path, logged: Logged, kind: str
+) -> None:
     match kind:
         case "file":
             scene.folder.write_text("kept")
@@ -377,6 +385,7 @@ def test_a_folder_that_is_none_only_costs_time(scene: Scene, tmp_path: Path, kin
     for _ in range(2):
         assert scene.reads_right()
     assert sorted(tmp_path.iterdir()) == before
+    assert logged("it is no folder") == (kind in ("file", "pipe", "link to a file"))
 
 
 def test_a_link_to_a_folder_is_as_good_as_the_folder(scene: Scene, tmp_path: Path) -> None:
