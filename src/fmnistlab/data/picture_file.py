@@ -27,6 +27,9 @@ MAX_PIXELS: Final = 25_000_000
 MAX_JPEG_PIXELS: Final = 50_000_000
 """Pixels of a JPEG file; beyond `MAX_PIXELS` it is decoded at a half to an eighth of its size."""
 
+MAX_SIDE: Final = 1_000_000
+"""Pixels along one side: each row takes memory beside its pixels."""
+
 MAX_BYTES: Final = 2**27
 """Size of a picture file, 128 MiB: some decoders hold the whole file."""
 
@@ -81,8 +84,9 @@ def _decode(picture: Image.Image, file: BinaryIO, path: Path) -> DecodedPicture:
     if getattr(picture, "is_animated", False):
         notes = ("holds several frames or pages; the first one is taken",)
     picture.load()
-    # Asked only now: PNG tells it after the pixels, and TIFF is turned by Pillow.
-    turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
+    turn = None
+    if not hasattr(picture, "tag_v2"):  # Pillow turns TIFF files itself
+        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
     return DecodedPicture(picture, path, bits, turn, notes)
 
 
@@ -138,7 +142,8 @@ def _limit_pixels(picture: Image.Image, path: Path) -> None:
         picture.draft(None, _DRAFT_SIZE)  # None: the mode stays
     tags = getattr(picture, "tag_v2", {})
     tile = [tags.get(tag, 1) for tag in _TILE_SIDES]
-    if max(_area(picture.size), _area(tile)) > MAX_PIXELS:
+    too_long = max(picture.size) > MAX_SIDE
+    if too_long or max(_area(picture.size), _area(tile)) > MAX_PIXELS:
         raise _too_many_pixels(path, picture.size)
 
 
@@ -151,7 +156,7 @@ def _too_many_pixels(path: Path, size: tuple[int, int] | None = None) -> DataFor
     return DataFormatError(
         path,
         f"has too many pixels{found}: at most {MAX_PIXELS:,} are read, of a JPEG file "
-        f"{MAX_JPEG_PIXELS:,}; scale the picture down",
+        f"{MAX_JPEG_PIXELS:,}, and {MAX_SIDE:,} along a side; scale the picture down",
     )
 
 
