@@ -72,13 +72,14 @@ def read_picture(path: str | os.PathLike[str], *, invert: bool = False) -> Pictu
         grey = ImageOps.invert(grey)
     if picture.turn is not None:
         grey = grey.transpose(Image.Transpose(picture.turn))
-    pixels = np.asarray(_fitted(grey))
-    notes = (*picture.notes, *_notes_on(pixels))
-    return Picture(pixels, bright_ground=_has_bright_edge(np.asarray(grey)), notes=notes)
+    small = _scaled(grey)
+    notes = (*picture.notes, *_notes_on(np.asarray(small)))
+    bright_ground = _has_bright_edge(np.asarray(grey))
+    return Picture(np.asarray(_padded(small)), bright_ground, notes)
 
 
-def _fitted(grey: Image.Image) -> Image.Image:
-    """Returns the whole picture in the middle of a black square of 28 by 28."""
+def _scaled(grey: Image.Image) -> Image.Image:
+    """Returns the whole picture, its longer side 28 pixels, its shorter one at least 1."""
     from PIL import Image  # noqa: PLC0415 - optional
 
     width, height = grey.size
@@ -87,13 +88,20 @@ def _fitted(grey: Image.Image) -> Image.Image:
     factors = [max(1, side // _LONGEST_SIDE) for side in (width, height)]
     if max(factors) > 1:
         grey = grey.reduce((factors[0], factors[1]))
-    small = grey.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    return grey.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+
+
+def _padded(small: Image.Image) -> Image.Image:
+    """Returns the picture in the middle of a black square of 28 by 28."""
+    from PIL import Image  # noqa: PLC0415 - optional
+
     square = Image.new("L", (IMAGE_SIZE, IMAGE_SIZE))
-    square.paste(small, (round((IMAGE_SIZE - size[0]) / 2), round((IMAGE_SIZE - size[1]) / 2)))
+    left, top = (round((IMAGE_SIZE - side) / 2) for side in small.size)
+    square.paste(small, (left, top))
     return square
 
 
-def _notes_on(pixels: UInt8[np.ndarray, "28 28"]) -> list[str]:
+def _notes_on(pixels: UInt8[np.ndarray, "height width"]) -> list[str]:
     darkest, brightest = int(pixels.min()), int(pixels.max())
     if brightest - darkest >= _FLAT:
         return []

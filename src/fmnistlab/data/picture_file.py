@@ -69,9 +69,8 @@ def decoded(path: Path) -> Iterator[DecodedPicture]:
         except Exception as error:  # damaged files raise nearly everything in Pillow
             if isinstance(error, OSError) and error.errno is not None:
                 raise DataFileError(f"{path}: {error.strerror}; copy the file anew.") from error
-            raise DataFormatError(
-                path, f"is damaged ({str(error)[:200] or type(error).__name__}); save it anew"
-            ) from error
+            detail = f"{type(error).__name__}: {error}"[:200]
+            raise DataFormatError(path, f"is damaged ({detail}); save it anew") from error
 
 
 def _decode(picture: Image.Image, file: BinaryIO, path: Path) -> DecodedPicture:
@@ -121,7 +120,11 @@ def _open_without_waiting(path: Path) -> int:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Pillow's warnings and log lines from the terminal; our errors say what matters."""
+    """Keeps Pillow's warnings and log lines from the terminal; our errors say what matters.
+
+    What libtiff, in C, says about a damaged file cannot be kept back without taking standard error
+    from the whole process, so that line remains.
+    """
     logger = logging.getLogger("PIL")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
