@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _FLAT: Final = 16
 """An image whose brightest and darkest pixel are closer than this shows nothing."""
 
-_LONGEST_SIDE: Final = 2**14
-"""Longer sides are averaged before they are scaled: the weights of a scaling take memory too."""
-
 
 class Picture(NamedTuple):
     """A picture file as an image of the data set's kind.
@@ -84,10 +81,7 @@ def _scaled(grey: Image.Image) -> Image.Image:
 
     width, height = grey.size
     longer = max(width, height)
-    size = tuple(max(1, round(side / longer * IMAGE_SIZE)) for side in (width, height))
-    factors = [max(1, side // _LONGEST_SIDE) for side in (width, height)]
-    if max(factors) > 1:
-        grey = grey.reduce((factors[0], factors[1]))
+    size = [max(1, round(side / longer * IMAGE_SIZE)) for side in (width, height)]
     return grey.resize((size[0], size[1]), Image.Resampling.LANCZOS)
 
 

@@ -22,7 +22,7 @@ FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF")
 """What is read: formats that Pillow decodes itself. Others would start programs (EPS)."""
 
 MAX_PIXELS: Final = 25_000_000
-"""Pixels that a picture may have when it is decoded; that takes 450 MB in the worst format."""
+"""Pixels that a picture may have when it is decoded; that takes 400 MB in the worst formats."""
 
 MAX_JPEG_PIXELS: Final = 50_000_000
 """Pixels of a JPEG file; beyond `MAX_PIXELS` it is decoded at a half to an eighth of its size."""
@@ -138,8 +138,6 @@ def _quiet() -> Iterator[None]:
 
 def _limit_pixels(picture: Image.Image, path: Path) -> None:
     """Checks the size before anything of it is allocated; large JPEG files are made smaller."""
-    if 0 in picture.size:
-        raise DataFormatError(path, "has no pixels; save the picture anew")
     is_jpeg = picture.format in {"JPEG", "MPO"}
     if is_jpeg and MAX_PIXELS < _area(picture.size) <= MAX_JPEG_PIXELS:
         picture.draft(None, _DRAFT_SIZE)  # None: the mode stays
