@@ -152,14 +152,20 @@ def test_predict_reads_rows_and_pictures(tiny: Path, capsys: pytest.CaptureFixtu
     train()
     Image.fromarray(np.asarray(tiny_dataset().data[3])).save("dress.png")
     Image.new("L", (60, 40), 250).save("white.png")
+    Image.new("L", (30, 30)).save(
+        "moving.gif", save_all=True, append_images=[Image.open("white.png")]
+    )
     capsys.readouterr()
     words = ["fashion-mnist_train.csv:0-2", "fashion-mnist_train.csv:7", "dress.png", "white.png"]
+    words.append("moving.gif")
     assert run(["predict", "out", *words]) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert len(lines) == 2 + 6
+    assert len(lines) == 2 + 7
     assert "fashion-mnist_train.csv:7" in printed.out
     assert "white.png: the ground is bright" in printed.err
+    assert "note: moving.gif: holds several frames" in printed.err
+    assert "note: moving.gif: shows hardly anything" in printed.err
     assert (tiny / "out/predictions.png").stat().st_size > 1000
     assert run(["predict", "out", "fashion-mnist_train.csv", "--json", "--picture", "x.png"]) == 0
     entries = json.loads(capsys.readouterr().out)
