@@ -21,6 +21,7 @@ PACKAGES = {"fmnistlab.data", "fmnistlab.models", "fmnistlab.results", "fmnistla
 # A module imports only from floors below its own, or from its own folder.
 FLOORS = [
     {"errors", "shapes", "atomic_file", "json_text", "version"},
+    {"checks"},
     {"seeding", "global_random", "run_folder_state"},
     {"data"},
     {"models"},

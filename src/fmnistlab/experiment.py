@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from fmnistlab import seeding
+from fmnistlab.checks import number, refused, whole_number
 from fmnistlab.data.batch import Batch
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
@@ -37,12 +38,16 @@ from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.seeds import seeded_model
-from fmnistlab.training.threads import cpu_threads, fastest_threads
+from fmnistlab.training.threads import MAX_THREADS, cpu_threads, fastest_threads
 from fmnistlab.training.trainer import Trainer
 from fmnistlab.training.weights_hash import weights_sha256
 from fmnistlab.version import __version__
 
 _logger = logging.getLogger(__name__)
+
+_MOST_TRIED = 4096
+"""Images in the batches on which numbers of threads are tried; a batch may be set to more than
+memory holds, and than the data has."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,20 +58,24 @@ class ExperimentConfig:
         model: name of a registered model.
         model_options: keyword arguments for it.
         data: where training and test set are; see `load_train_and_test`. None: the bundled ones.
-        valid_fraction: part of the training set that is validated on instead, 0 to 1.
-        split_seed: seed of that split; 42, as in the tutorial, so that all seeds share one split.
+        valid_fraction: part of the training set that is validated on instead, above 0, below 1.
+        split_seed: seed of that split, 0 to 2**32 - 1; 42, as in the tutorial, so that all seeds
+            share one split.
         recipe: how to train.
-        seed: determines initial weights, order, augmentation and noise.
+        seed: 0 to 2**63 - 1; determines initial weights, order, augmentation and noise.
         device: where to train; see `DevicePlacement`.
         execution: how training steps are executed; see `Trainer`.
-        threads: CPU threads to compute with, from 1; see `cpu_threads`. With one, the result does
-            not depend on how many cores a machine has. "auto" measures at the start which number
-            is the fastest; `config.json` says which it was.
+        threads: CPU threads to compute with, 1 to 1,024; see `cpu_threads`. With one, the result
+            does not depend on how many cores a machine has. "auto" measures at the start which
+            number is the fastest; `config.json` says which it was.
         out: the run folder; None makes `runs/MODEL-TIME`.
         resume: go on with the interrupted training in `out`, if there is one.
         checkpoint_steps: training steps between two checkpoints; see `Checkpointing`.
         checkpoint_epochs: epochs between two; every epoch if nothing is given.
         checkpoint_seconds: least seconds between two.
+
+    Raises:
+        ConfigurationError: a number is out of range.
     """
 
     model: str
@@ -84,6 +93,32 @@ class ExperimentConfig:
     checkpoint_steps: int | None = None
     checkpoint_epochs: int | None = None
     checkpoint_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        checked: dict[str, object] = {
+            "valid_fraction": number("valid_fraction", self.valid_fraction, above=0, below=1),
+            "split_seed": whole_number(
+                "split_seed", self.split_seed, least=0, most=seeding.MAX_SPLIT_SEED
+            ),
+            "seed": seeding.checked_seed(self.seed),
+            "threads": _checked_threads(self.threads),
+        }
+        for name in ("checkpoint_steps", "checkpoint_epochs"):
+            value = getattr(self, name)
+            checked[name] = None if value is None else whole_number(name, value)
+        seconds = self.checkpoint_seconds
+        if seconds is not None:
+            checked["checkpoint_seconds"] = number("checkpoint_seconds", seconds, above=0)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+def _checked_threads(threads: object) -> int | str:
+    if isinstance(threads, str):
+        if threads == "auto":
+            return threads
+        raise refused("threads", threads, f'a whole number from 1 to {MAX_THREADS:,}, or "auto"')
+    return whole_number("threads", threads, most=MAX_THREADS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,14 +157,7 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
             nothing was written into it.
         KeyboardInterrupt, Terminated: somebody ended it; with `resume` it goes on.
     """
-    if config.threads == "auto":
-        threads = _fastest_threads(config)
-    elif isinstance(config.threads, int):
-        threads = config.threads
-    else:
-        raise ConfigurationError(
-            f'threads is {config.threads!r}; use a whole number from 1, or "auto".'
-        )
+    threads = _fastest_threads(config) if isinstance(config.threads, str) else config.threads
     with cpu_threads(threads):
         return _run(dataclasses.replace(config, threads=threads), callbacks)
 
@@ -139,7 +167,8 @@ def _fastest_threads(config: ExperimentConfig) -> int:
     trainer = _new_trainer(config, ())
     if trainer.device.type != "cpu":
         return 1
-    count, generator = config.recipe.batch_size, seeding.torch_generator(config.seed, "threads")
+    count = min(config.recipe.batch_size, _MOST_TRIED)
+    generator = seeding.torch_generator(config.seed, "threads")
     images = torch.rand(count, 1, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
     batch = Batch(images, torch.arange(count) % NUM_CLASSES)
     model = trainer.model.train()

@@ -11,18 +11,41 @@ import hashlib
 import torch
 from torch import Tensor
 
+from fmnistlab.checks import whole_number
 from fmnistlab.shapes import Float, Int64
+
+MAX_SEED = 2**63 - 1
+"""Largest seed; torch, numpy and files all hold it as a signed 64-bit integer."""
+
+MAX_SPLIT_SEED = 2**32 - 1
+"""Largest seed of a split; scikit-learn takes no larger one."""
 
 _GOLDEN_GAMMA = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
+def checked_seed(value: object, name: str = "seed") -> int:
+    """Returns a seed as Python's own integer.
+
+    Args:
+        value: what the user gave.
+        name: of the setting, for the message.
+
+    Returns:
+        An integer from 0 to `MAX_SEED`.
+
+    Raises:
+        ConfigurationError: it is no whole number in this range; see `whole_number`.
+    """
+    return whole_number(name, value, least=0, most=MAX_SEED)
+
+
 def derive_seed(seed: int, purpose: str, *position: int) -> int:
     """Returns a 63-bit seed that depends on all arguments and looks unrelated for any change.
 
     Args:
-        seed: the user's seed, any integer.
+        seed: the user's seed, from 0; see `checked_seed`.
         purpose: what the randomness is for, such as "order" or "augment".
         *position: where it is used, such as the epoch.
 

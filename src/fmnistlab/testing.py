@@ -19,10 +19,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from fmnistlab.checks import whole_number
 from fmnistlab.data.csv_file import write_csv
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import CLASS_NAMES, IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.models.registry import create_model
+from fmnistlab.seeding import checked_seed
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.memory_layout import check_output
@@ -37,9 +39,13 @@ def tiny_dataset(rows: int = 40, seed: int = 0) -> FashionMNISTCSV:
     """Returns made-up images that are easy to learn: the class is told by a bright line.
 
     Args:
-        rows: number of images; labels go round 0 to 9.
-        seed: of the dark noise around the line.
+        rows: number of images, 1 to 1,000,000; labels go round 0 to 9.
+        seed: of the dark noise around the line, 0 to 2**63 - 1.
+
+    Raises:
+        ConfigurationError: a number is out of range.
     """
+    rows, seed = whole_number("rows", rows, most=1_000_000), checked_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(rows) % NUM_CLASSES
     shape = (rows, IMAGE_SIZE, IMAGE_SIZE)

@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from fmnistlab.checks import refused
 from fmnistlab.json_text import json_text
 
 
@@ -33,29 +34,32 @@ def add_parser(
         "which a fifth is held out as test set (default: the real data, which ships with "
         "fmnistlab)",
     )
-    parser.add_argument("--epochs", type=int, default=10, help="passes over the data (default: 10)")
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="images in a batch (default: 32)"
+        "--epochs", type=_whole, default=10, help="passes over the data (default: 10)"
     )
     parser.add_argument(
-        "--lr", type=float, default=1e-3, metavar="RATE", help="learning rate (default: 0.001)"
+        "--batch-size", type=_whole, default=32, metavar="N", help="images in a batch (default: 32)"
+    )
+    parser.add_argument(
+        "--lr", type=_real, default=1e-3, metavar="RATE", help="learning rate (default: 0.001)"
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=_whole,
         default=0,
-        help="determines initial weights, order of images and all noise (default: 0)",
+        help="determines initial weights, order of images and all noise; 0 to 2**63 - 1 "
+        "(default: 0)",
     )
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
     )
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=_whole,
         default=1,
         metavar="N",
-        help="CPU threads, or auto to measure which number is the fastest now; with 1 the result "
-        "does not depend on the machine's cores (default: 1)",
+        help="CPU threads, 1 to 1,024, or auto to measure which number is the fastest now; with 1 "
+        "the result does not depend on the machine's cores (default: 1)",
     )
     parser.add_argument(
         "--execution",
@@ -78,32 +82,50 @@ def add_parser(
     )
     parser.add_argument(
         "--checkpoint-steps",
-        type=int,
+        type=_whole,
         metavar="N",
         help="write a checkpoint every N training steps",
     )
     parser.add_argument(
         "--checkpoint-epochs",
-        type=int,
+        type=_whole,
         metavar="N",
         help="... every N epochs (default: every epoch, if no other --checkpoint- is given)",
     )
     parser.add_argument(
         "--checkpoint-seconds",
-        type=float,
+        type=_real,
         metavar="S",
         help="... at the first step after S seconds",
     )
     parser.set_defaults(command=_train)
 
 
-def _threads(word: str) -> int | str:
-    if word == "auto":
-        return word
+def _whole(word: str) -> int | str:
+    """Returns the number, or the word, which `_check_numbers` then refuses in one line."""
     try:
         return int(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor auto") from error
+    except ValueError:
+        return word
+
+
+def _real(word: str) -> float | str:
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    """Refuses words where numbers belong; the ranges are checked by who uses the numbers."""
+    wholes = ("epochs", "batch_size", "seed", "threads", "checkpoint_steps", "checkpoint_epochs")
+    kinds = dict.fromkeys(wholes, "a whole number")
+    kinds |= {"threads": "a whole number, or auto"}
+    kinds |= {"lr": "a number", "checkpoint_seconds": "a number"}
+    for name, kind in kinds.items():
+        value = getattr(options, name)
+        if isinstance(value, str) and (name, value) != ("threads", "auto"):
+            raise refused(f"--{name.replace('_', '-')}", value, kind)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -115,6 +137,7 @@ def _train(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks import Callback, LogLines, ProgressBar
     from fmnistlab.training.recipes import CLASSIC
 
+    _check_numbers(options)
     config = ExperimentConfig(
         model=options.model,
         data=options.data,

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from fmnistlab.checks import number, shown, whole_number
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.shapes import Float
 
@@ -35,16 +36,17 @@ class HorizontalFlip:
 
     Args:
         probability: how often, 0 to 1.
+
+    Raises:
+        ConfigurationError: the number is out of range.
     """
 
     probability: float = 0.5
     draws: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ConfigurationError(
-                f"HorizontalFlip: probability is {self.probability}; use a number from 0 to 1."
-            )
+        checked = number("HorizontalFlip: probability", self.probability, least=0, most=1)
+        object.__setattr__(self, "probability", checked)
 
     def __call__(
         self, images: Float[Tensor, "batch 1 28 28"], uniform: Float[Tensor, "batch draws"]
@@ -60,16 +62,17 @@ class RandomShift:
 
     Args:
         pixels: largest shift along each axis, 1 to 27; every whole shift is equally likely.
+
+    Raises:
+        ConfigurationError: the number is out of range.
     """
 
     pixels: int = 2
     draws: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if not 1 <= self.pixels <= 27:
-            raise ConfigurationError(
-                f"RandomShift: pixels is {self.pixels}; use a whole number from 1 to 27."
-            )
+        checked = whole_number("RandomShift: pixels", self.pixels, most=27)
+        object.__setattr__(self, "pixels", checked)
 
     def __call__(
         self, images: Float[Tensor, "batch 1 28 28"], uniform: Float[Tensor, "batch draws"]
@@ -108,8 +111,12 @@ def augmentation_from_dict(description: dict[str, object]) -> Augmentation:
     """Returns the augmentation that `augmentation_to_dict` described.
 
     Raises:
-        ConfigurationError: the name or a setting is unknown.
+        ConfigurationError: it is no description, or the name or a setting is unknown.
     """
+    if not isinstance(description, dict):
+        raise ConfigurationError(
+            f"An augmentation is described by a name and settings, not by {shown(description)}."
+        )
     settings = dict(description)
     name = str(settings.pop("name", None))
     kind = _KINDS.get(name)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fmnistlab.checks import number, whole_number
 from fmnistlab.data.cache import read_cached
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.data.expectation import accepted_fingerprints, check_content
@@ -26,6 +27,7 @@ from fmnistlab.data.schema import (
     PIXEL_MAX,
 )
 from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.seeding import MAX_SPLIT_SEED
 from fmnistlab.shapes import Int64, UInt8
 
 BUNDLED_FOLDER: Final = Path(__file__).parent / "bundled"
@@ -248,15 +250,12 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
         from sklearn.model_selection import train_test_split  # noqa: PLC0415 - slow to import
 
         counts = self.targets.bincount()
-        if not 0 < valid_fraction < 1 or not 0 <= seed < 2**32:
-            raise ConfigurationError(
-                f"Cannot split with valid_fraction={valid_fraction!r} and seed={seed!r}: the "
-                "fraction must be above 0 and below 1, the seed from 0 to 2**32 - 1."
-            )
+        valid_fraction = number("valid_fraction", valid_fraction, above=0, below=1)
+        seed = whole_number("seed", seed, least=0, most=MAX_SPLIT_SEED)
         try:
             fit, valid = train_test_split(
                 np.arange(len(self)),
-                test_size=float(valid_fraction),
+                test_size=valid_fraction,
                 stratify=self.targets.numpy(),
                 random_state=seed,
             )

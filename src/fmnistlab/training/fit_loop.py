@@ -21,6 +21,7 @@ from fmnistlab.training.checkpoint import Capture
 from fmnistlab.training.device_memory import named_memory_errors
 from fmnistlab.training.dispatch import Dispatch
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.explosion import ExplosionWatch
 from fmnistlab.training.finite import FiniteCheck
 from fmnistlab.training.fit_state import FitState, generator_states
 from fmnistlab.training.interruption import Interruption
@@ -65,6 +66,8 @@ class FitLoop:
         self._interruption = interruption
         self._left = left
         self._finite = FiniteCheck(state.model, self._run.optimizer, self._run.device)
+        finished = state.history[state.first_epoch - 1 :]
+        self._explosion = ExplosionWatch(None if left is None else left.start, finished)
         self._generators: list[Tensor] = []
         self._started = time.perf_counter()
         self._data = functools.cache(functools.partial(data_names, training, validation))
@@ -88,6 +91,7 @@ class FitLoop:
             state.epoch = len(state.history) + 1
             record = self._epoch()
             state.batch = 0
+            self._explosion.after_epoch(record)
             self._dispatch.call("on_epoch_end", self._run, record)
             self._settle()
 
@@ -112,6 +116,7 @@ class FitLoop:
             last_epoch=state.last_epoch,
             batch=state.batch,
             seconds=time.perf_counter() - self._started if within else 0.0,
+            start=self._explosion.start,
             stop_reason=state.stop_reason,
             schedule=None if schedule is None else dict(schedule.state_dict()),
             data=self._data,
@@ -136,6 +141,7 @@ class FitLoop:
             state.batch += 1
             state.meter.add(*made)
             self._finite.after_step(self._step, made.loss, state.epoch, state.step)
+            self._explosion.after_step(made.loss)
             if listened:
                 dispatch.call("on_batch_end", self._run, self._result(made))
                 if dispatch.steps_may_change:

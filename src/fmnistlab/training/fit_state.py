@@ -31,6 +31,7 @@ class FitState:
         random: where the random generators stand; None between two epochs, which seed them.
         generators: where the data's own generators stood when the epoch began, uint8 each.
         callbacks: state of each callback that has one, by a key that tells whose it is.
+        start: mean loss of the fit's first batch, or None before it; see `ExplosionWatch`.
     """
 
     first_epoch: int
@@ -44,6 +45,7 @@ class FitState:
     random: RandomStates | None
     generators: list[Tensor]
     callbacks: dict[str, dict[str, Any]]
+    start: float | None = None
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns all tensors by name, and the rest as values of JSON."""
@@ -52,7 +54,7 @@ class FitState:
             name: getattr(self, name)
             for name in (
                 *("first_epoch", "last_epoch", "batch", "seconds", "stop_reason"),
-                *("schedule", "data"),
+                *("schedule", "data", "start"),
             )
         }
         values["meter"] = {"correct": self.meter.correct, "seen": self.meter.seen}
@@ -88,6 +90,8 @@ class FitState:
                 key: state | _with_prefix(tensors, f"callbacks/{key}/")
                 for key, state in values.pop("callbacks").items()
             }
+            if not isinstance(values.get("start"), float | None):
+                raise TypeError("the loss at the start is no number")
             generators = [*_with_prefix(tensors, "generators/").values()]
             return cls(
                 meter=meter, random=random, generators=generators, callbacks=callbacks, **values

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
+from fmnistlab.checks import number, refused, shown, whole_number
 from fmnistlab.data.augmentation import (
     Augmentation,
     augmentation_from_dict,
@@ -28,14 +28,20 @@ LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
 
+MAX_EPOCHS = 1_000_000_000
+"""Most epochs of one fit; larger numbers are slips of the hand."""
+
+MAX_BATCH_SIZE = 1_000_000_000
+"""Most images in a batch; a batch that is larger than the data holds all of it."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Settings of a training; the defaults are the tutorial's.
 
     Args:
-        epochs: passes over the training data, from 1.
-        batch_size: images in a training batch, from 1.
+        epochs: passes over the training data, 1 to `MAX_EPOCHS`.
+        batch_size: images in a training batch, 1 to `MAX_BATCH_SIZE`.
         optimizer: "adam", "adamw", "sgd", or a function that makes one from the parameters; such
             a function also decides the learning rate and all else of the optimizer.
         learning_rate: start (or, for "one_cycle", peak) of the learning rate, above 0.
@@ -66,16 +72,22 @@ class Recipe:
     loss: LossFunction | None = None
 
     def __post_init__(self) -> None:
-        _require_whole("epochs", self.epochs)
-        _require_whole("batch_size", self.batch_size)
-        _require("learning_rate", self.learning_rate, "a number above 0", above=0)
-        _require("weight_decay", self.weight_decay, "a number from 0", least=0)
-        _require("momentum", self.momentum, "from 0 to below 1", least=0, below=1)
-        _require("label_smoothing", self.label_smoothing, "from 0 to below 1", least=0, below=1)
-        if isinstance(self.optimizer, str):
+        checked: dict[str, object] = {
+            "epochs": checked_epochs(self.epochs),
+            "batch_size": whole_number("batch_size", self.batch_size, most=MAX_BATCH_SIZE),
+            "learning_rate": number("learning_rate", self.learning_rate, above=0),
+            "weight_decay": number("weight_decay", self.weight_decay, least=0),
+            "momentum": number("momentum", self.momentum, least=0, below=1),
+            "label_smoothing": number("label_smoothing", self.label_smoothing, least=0, below=1),
+            "augmentation": _checked_augmentation(self.augmentation),
+        }
+        if not callable(self.optimizer):
             _require_choice("optimizer", self.optimizer, OPTIMIZERS)
         _require_choice("schedule", self.schedule, SCHEDULES)
-        object.__setattr__(self, "augmentation", tuple(self.augmentation))
+        if self.loss is not None and not callable(self.loss):
+            raise refused("loss", self.loss, "a function of logits and labels, or None")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def replace(self, **changes: Any) -> Recipe:
         """Returns a copy with some settings changed; unknown names are errors.
@@ -170,9 +182,23 @@ class Recipe:
         Raises:
             ConfigurationError: a setting is impossible or does not exist.
         """
+        if not isinstance(values, Mapping):
+            raise refused("a recipe", values, "the dictionary that Recipe.to_dict returns")
         _require_known(values)
-        augmentation = tuple(map(augmentation_from_dict, values.get("augmentation", ())))
+        described = values.get("augmentation", ())
+        if not isinstance(described, list | tuple):
+            raise refused("augmentation", described, "a list of descriptions")
+        augmentation = tuple(map(augmentation_from_dict, described))
         return cls(**{**values, "augmentation": augmentation})
+
+
+def checked_epochs(value: object) -> int:
+    """Returns a number of epochs as Python's own integer.
+
+    Raises:
+        ConfigurationError: it is no whole number from 1 to `MAX_EPOCHS`.
+    """
+    return whole_number("epochs", value, most=MAX_EPOCHS)
 
 
 def own_loss(loss: LossFunction) -> LossFunction:
@@ -188,29 +214,25 @@ def _require_known(names: Iterable[str]) -> None:
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in names:
         if name not in known:
-            raise ConfigurationError(f"A recipe has no setting {name!r}.{suggestion(name, known)}")
+            near = suggestion(str(name), known)
+            raise ConfigurationError(f"A recipe has no setting {shown(name)}.{near}")
 
 
-def _require_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(f"{name} is {value!r}; use a whole number from 1.")
-
-
-def _require(
-    name: str,
-    value: float,
-    wanted: str,
-    *,
-    above: float = -math.inf,
-    least: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    if not (math.isfinite(value) and value > above and value >= least and value < below):
-        raise ConfigurationError(f"{name} is {value!r}; use {wanted}.")
-
-
-def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        near = suggestion(value, choices) if isinstance(value, str) else ""
         raise ConfigurationError(
-            f"{name} is {value!r}; use one of {', '.join(choices)}.{suggestion(value, choices)}"
+            f"{name} is {shown(value)}; use one of {', '.join(choices)}.{near}"
         )
+
+
+def _checked_augmentation(value: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
+    wanted = "a list of objects such as HorizontalFlip()"
+    try:
+        changes = tuple(value)
+    except TypeError as error:
+        raise refused("augmentation", value, wanted) from error
+    for change in changes:
+        if isinstance(change, type) or not isinstance(change, Augmentation):
+            raise refused("augmentation", value, wanted)
+    return changes

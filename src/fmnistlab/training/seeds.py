@@ -12,15 +12,16 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab import seeding
+from fmnistlab.checks import refused, whole_number
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.global_random import isolated_randomness
 from fmnistlab.models.registry import create_model
 from fmnistlab.training.callbacks.placement import choose_device
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.stacked import fit_stacked
-from fmnistlab.training.threads import cpu_threads
+from fmnistlab.training.threads import MAX_THREADS, cpu_threads
 from fmnistlab.training.trainer import Trainer
 
 ModelMaker: TypeAlias = str | Callable[[], nn.Module]
@@ -51,20 +52,21 @@ def fit_seeds(
             `seeded_model`.
         train: as for `Trainer.fit`; a DataLoader is not possible.
         valid: as for `Trainer.fit`.
-        seeds: one for each training, no two the same.
+        seeds: one for each training, no two the same; each from 0 to 2**63 - 1.
         recipe: how to train.
         epochs: how many; the recipe's number if None.
         device: where to train; see `DevicePlacement`.
         execution: how training steps are executed on the CPU; see `Trainer`.
         n_jobs: trainings at the same time on the CPU, as scikit-learn counts them: -1 means one
             for each core, 1 one after the other in this process, None what
-            `joblib.parallel_config` says.
+            `joblib.parallel_config` says; -1,024 to 1,024, not 0.
 
     Raises:
         ConfigurationError: no seeds, one seed twice, a DataLoader, or a setting is impossible.
     """
-    if len(seeds) == 0 or len({*seeds}) < len(seeds):
-        raise ConfigurationError(f"seeds are {[*seeds]}; give at least one, and each only once.")
+    seeds = _checked_seeds(seeds)
+    epochs = None if epochs is None else checked_epochs(epochs)
+    n_jobs = _checked_jobs(n_jobs)
     if isinstance(train, DataLoader):
         raise ConfigurationError(
             "A DataLoader has one order for all seeds. Give fit_seeds the data set itself."
@@ -88,9 +90,38 @@ def fit_seeds(
     ]
 
 
+def _checked_seeds(seeds: object) -> list[int]:
+    try:
+        wanted = list(seeds)  # type: ignore[call-overload] # whatever it is
+    except TypeError as error:
+        raise refused("seeds", seeds, "a list of whole numbers") from error
+    checked = [seeding.checked_seed(seed) for seed in wanted]
+    if len(checked) == 0 or len({*checked}) < len(checked):
+        raise ConfigurationError(f"seeds are {checked}; give at least one, and each only once.")
+    return checked
+
+
+def _checked_jobs(n_jobs: object) -> int | None:
+    if n_jobs is None:
+        return None
+    jobs = whole_number("n_jobs", n_jobs, least=-MAX_THREADS, most=MAX_THREADS)
+    if jobs == 0:
+        raise refused("n_jobs", n_jobs, f"1 to {MAX_THREADS:,}, or -1 for one for each core")
+    return jobs
+
+
 def seeded_model(model: ModelMaker, seed: int) -> nn.Module:
-    """Returns a new model whose initial weights the seed determines, as for `fmnistlab train`."""
-    with isolated_randomness(seeding.derive_seed(seed, "initialize")):
+    """Returns a new model whose initial weights the seed determines, as for `fmnistlab train`.
+
+    Args:
+        model: name of a registered model, or anything that makes a model when called.
+        seed: 0 to 2**63 - 1.
+
+    Raises:
+        ConfigurationError: the seed is out of range.
+        UnknownModelError: no registered model has the name.
+    """
+    with isolated_randomness(seeding.derive_seed(seeding.checked_seed(seed), "initialize")):
         return _make(model)
 
 

@@ -22,6 +22,7 @@ from fmnistlab.errors import (
     UnknownModelError,
 )
 from fmnistlab.models.registry import create_model, model_reference
+from fmnistlab.seeding import checked_seed
 from fmnistlab.training.checkpoint import (
     Capture,
     Checkpoint,
@@ -192,7 +193,7 @@ def _rebuilt(
     return Snapshot(
         model,
         recipe,
-        state["seed"],
+        checked_seed(state["seed"]),
         state["execution"],
         state["step"],
         history,

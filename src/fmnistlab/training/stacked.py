@@ -27,6 +27,7 @@ from fmnistlab.errors import NonFiniteError
 from fmnistlab.global_random import isolated_randomness, seed_all
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.explosion import ExplosionWatch
 from fmnistlab.training.history import History
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
@@ -68,6 +69,7 @@ def fit_stacked(
     steps = sources[0].steps_per_epoch
     schedule = recipe.make_schedule(optimizer, None if steps is None else steps * last_epoch)
     histories = [History() for _ in seeds]
+    watches = [ExplosionWatch(name=f"seed {seed}: ") for seed in seeds]
     with isolated_randomness(seeding.derive_seed(seeds[0], "build"), device):
         for epoch in range(1, last_epoch + 1):
             seed_all(seeding.derive_seed(seeds[0], "noise", epoch))
@@ -79,16 +81,18 @@ def fit_stacked(
                 optimizer=optimizer,
                 schedule=schedule,
                 loss=recipe.training_loss,
+                watches=watches,
             )
             seconds = time.perf_counter() - started
             validated = _validate(stack, validation, recipe.evaluation_loss)
             rate = float(optimizer.param_groups[0]["lr"])
-            for seed, history, fitted, checked in zip(
-                seeds, histories, trained, validated, strict=True
+            for seed, history, watch, fitted, checked in zip(
+                seeds, histories, watches, trained, validated, strict=True
             ):
                 history.append(
                     _record(epoch, seed, fitted, checked, learning_rate=rate, seconds=seconds)
                 )
+                watch.after_epoch(history[-1])
     made = len(histories[0]) * (steps or 0)
     parts = stack.models(models), _separate(optimizer.state_dict(), len(models))
     return [
@@ -179,6 +183,7 @@ def _train(
     optimizer: torch.optim.Optimizer,
     schedule: LRScheduler | None,
     loss: LossFunction,
+    watches: Sequence[ExplosionWatch],
 ) -> list[Metrics]:
     losses, scores, labels, counts = [], [], [], []
     for batches in zip(*(source.training_batches(epoch) for source in sources), strict=True):
@@ -194,6 +199,8 @@ def _train(
         scores.append(logits.detach())
         labels.append(targets)
         counts.append(images.shape[1])
+    for watch, first in zip(watches, losses[0], strict=True):
+        watch.after_step(first)
     measured = _Measured(torch.stack(losses), torch.cat(scores, 1), torch.cat(labels, 1), counts)
     return measured.metrics()
 

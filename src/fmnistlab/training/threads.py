@@ -11,7 +11,11 @@ from typing import Final
 
 import torch
 
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.checks import whole_number
+
+MAX_THREADS: Final = 1024
+"""More than any machine of today has cores for one process; torch takes numbers that no system can
+give it, and fails only when it computes."""
 
 
 @contextlib.contextmanager
@@ -24,15 +28,14 @@ def cpu_threads(count: int) -> Iterator[None]:
     depend on their number in the last digits.
 
     Args:
-        count: number of threads, from 1.
+        count: number of threads, 1 to `MAX_THREADS`.
 
     Raises:
-        ConfigurationError: the number is below 1.
+        ConfigurationError: the number is out of range.
     """
-    if count < 1:
-        raise ConfigurationError(f"threads is {count}; use a whole number from 1.")
+    wanted = whole_number("threads", count, most=MAX_THREADS)
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(wanted)
     try:
         yield
     finally:
@@ -44,12 +47,15 @@ ROUNDS: Final = 7
 
 
 def possible_threads() -> list[int]:
-    """Returns 1, 2, 4 and so on, up to the number of cores that this process may use."""
+    """Returns 1, 2, 4 and so on, up to the number of cores that this process may use.
+
+    None of them is above `MAX_THREADS`.
+    """
     if hasattr(os, "sched_getaffinity"):  # which macOS and Windows lack
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return [1 << power for power in range(cores.bit_length())]
+    return [1 << power for power in range(min(cores, MAX_THREADS).bit_length())]
 
 
 def fastest_threads(work: Callable[[], object]) -> tuple[int, Mapping[int, float]]:

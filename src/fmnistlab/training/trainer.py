@@ -30,7 +30,7 @@ from fmnistlab.training.interruption import Interruption
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.resume import check_data, fit_to_finish, read_for_resume
 from fmnistlab.training.run import Run, RunState, Setup
@@ -51,8 +51,8 @@ class Trainer:
         model: any `nn.Module` that maps images to class scores (logits).
         recipe: every setting that changes the result.
         device: where to train; see `DevicePlacement`.
-        seed: determines the order of images, augmentation and the model's own noise (dropout);
-            not the initial weights, which the model already has.
+        seed: 0 to 2**63 - 1; determines the order of images, augmentation and the model's own
+            noise (dropout); not the initial weights, which the model already has.
         execution: how training steps are executed, "graph", "eager" or "compile"; see
             `fmnistlab.training.execution.EXECUTIONS`.
         callbacks: watch the fit; their order matters only to what they print.
@@ -67,8 +67,8 @@ class Trainer:
         stop_reason: why the last fit was stopped early, or None if it was not.
 
     Raises:
-        ConfigurationError: a callback is none, or has a hook that no fit would call; there is no
-            such execution.
+        ConfigurationError: a callback is none, or has a hook that no fit would call; the seed is
+            out of range; there is no such execution.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Trainer:
     ) -> None:
         self.model = model
         self.recipe = recipe
-        self.seed = seed
+        self.seed: int = seeding.checked_seed(seed)
         self.execution: str = checked_execution(execution)
         self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
@@ -162,8 +162,7 @@ class Trainer:
             NonFiniteError: a loss, a gradient or a weight is not a finite number.
             DeviceMemoryError: the device has too little memory.
         """
-        if epochs is not None and epochs < 1:
-            raise ConfigurationError(f"epochs is {epochs}; use a whole number from 1.")
+        epochs = None if epochs is None else checked_epochs(epochs)
         if resume_from is not None:
             settings = {"seed": self.seed, "execution": self.execution}
             self._adopt(read_for_resume(resume_from, self.model, self.recipe, settings))

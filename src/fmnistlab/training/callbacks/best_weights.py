@@ -24,6 +24,9 @@ class BestWeights(Callback):
 
     Attributes:
         best_epoch: number of the epoch whose weights are kept, or None.
+
+    Raises:
+        ConfigurationError: `min_delta` is out of range.
     """
 
     def __init__(self, metric: str = "val_loss", min_delta: float = 0.0) -> None:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from fmnistlab.checks import number, whole_number
 from fmnistlab.errors import CheckpointWriteError, ConfigurationError
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.checkpoint import Capture, write_checkpoint
@@ -55,17 +56,14 @@ class Checkpointing(Callback):
     ) -> None:
         if every_steps is None and every_epochs is None and every_seconds is None:
             every_epochs = 1
-        for name, value in {"every_steps": every_steps, "every_epochs": every_epochs}.items():
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} is {value}; use a whole number from 1.")
-        if every_seconds is not None and not every_seconds > 0:
-            raise ConfigurationError(f"every_seconds is {every_seconds}; use a number above 0.")
-        if keep < 1:
-            raise ConfigurationError(f"keep is {keep}; use a whole number from 1.")
+        self._steps = None if every_steps is None else whole_number("every_steps", every_steps)
+        self._epochs = None if every_epochs is None else whole_number("every_epochs", every_epochs)
+        self._seconds = (
+            None if every_seconds is None else number("every_seconds", every_seconds, above=0)
+        )
+        self._keep: int = whole_number("keep", keep)
         self.newest: Path | None = None
         self._folder = Path(folder)
-        self._steps, self._epochs, self._seconds = every_steps, every_epochs, every_seconds
-        self._keep = keep
         self._last_time = 0.0
         self._written: list[Path] = []
         self._writer: ThreadPoolExecutor | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.checks import whole_number
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.run import BatchResult, Run
@@ -19,14 +19,15 @@ class LogLines(Callback):
 
     Args:
         every: batches between two lines, from 1; the tutorial's is 100.
+
+    Raises:
+        ConfigurationError: the number is out of range.
     """
 
     read_only = True
 
     def __init__(self, every: int = 100) -> None:
-        if every < 1:
-            raise ConfigurationError(f"LogLines: every is {every}; use a whole number from 1.")
-        self._every = every
+        self._every: int = whole_number("LogLines: every", every)
 
     def on_batch_end(self, run: Run, result: BatchResult) -> None:
         """Logs a line if it is time for one; only then is anything read from the device."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fmnistlab.errors import ConfigurationError, UnknownMetricError, suggestion
+from fmnistlab.checks import number, refused
+from fmnistlab.errors import UnknownMetricError, suggestion
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.run import Run
 
@@ -17,13 +18,16 @@ class Monitor:
         metric: "loss", "accuracy", "val_loss" or "val_accuracy"; losses are best when small,
             accuracies when large.
         min_delta: how much better a value must be to count as better, from 0.
+
+    Raises:
+        ConfigurationError: the metric is no name, or `min_delta` is out of range.
     """
 
     def __init__(self, metric: str, min_delta: float = 0.0) -> None:
-        if not min_delta >= 0:
-            raise ConfigurationError(f"min_delta is {min_delta}; use a number from 0.")
+        if not isinstance(metric, str):
+            raise refused("metric", metric, 'the name of a metric, such as "val_loss"')
         self.metric = metric
-        self.min_delta = min_delta
+        self.min_delta: float = number("min_delta", min_delta, least=0)
         self.best: EpochRecord | None = None
 
     def start(self, run: Run) -> None:

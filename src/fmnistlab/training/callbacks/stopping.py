@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.checks import whole_number
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.best_weights import BestWeights
 from fmnistlab.training.callbacks.monitor import Monitor
@@ -20,6 +20,9 @@ class EarlyStopping(Callback):
         patience: epochs without improvement that are waited for, from 1.
         min_delta: how much better a value must be to count, from 0.
         restore_best: put the weights of the best epoch into the model, however the fit ends.
+
+    Raises:
+        ConfigurationError: a number is out of range.
     """
 
     def __init__(
@@ -30,10 +33,8 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         restore_best: bool = True,
     ) -> None:
-        if patience < 1:
-            raise ConfigurationError(f"patience is {patience}; use a whole number from 1.")
         self._monitor = Monitor(metric, min_delta)
-        self._patience = patience
+        self._patience: int = whole_number("patience", patience)
         self._waited = 0
         self._keeper = BestWeights(metric, min_delta) if restore_best else None
 
