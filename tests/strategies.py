@@ -196,3 +196,21 @@ def labels_of_classes(draw: st.DrawFn) -> list[int]:
     """Labels in any order, of one to ten classes, with at least one item each."""
     counts = draw(st.dictionaries(st.integers(0, 9), st.integers(1, 12), min_size=1))
     return draw(st.permutations([label for label, count in counts.items() for _ in range(count)]))
+
+
+# --- settings: whatever a user may give for a number ----------------------------------------------
+
+_NUMPY_KINDS = (np.int8, np.uint64, np.float16, np.float64, np.bool_)
+
+any_setting = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 40),
+    st.sampled_from([10**30, -(10**30), 10**400, 10**5000, 2**32, 2**63 - 1, 2**63, 2**64]),
+    any_float,
+    st.sampled_from([-0.0, 0.5, 1.0, 2.0, 1e-320, 1e308]),
+    st.sampled_from(["", "3", "auto", "adam", "cosine", "val_loss", "x" * 300, "\x1b[31m\n"]),
+    st.builds(lambda kind, value: kind(value), st.sampled_from(_NUMPY_KINDS), st.integers(0, 9)),
+    st.sampled_from([b"3", (), (3,), [], {}, object(), int, complex(1), torch.tensor(3)]),
+)
+"""Numbers good and bad, of Python and of numpy, and things that are none."""

@@ -152,14 +152,20 @@ def test_predict_reads_rows_and_pictures(tiny: Path, capsys: pytest.CaptureFixtu
     train()
     Image.fromarray(np.asarray(tiny_dataset().data[3])).save("dress.png")
     Image.new("L", (60, 40), 250).save("white.png")
+    Image.new("L", (30, 30)).save(
+        "moving.gif", save_all=True, append_images=[Image.open("white.png")]
+    )
     capsys.readouterr()
     words = ["fashion-mnist_train.csv:0-2", "fashion-mnist_train.csv:7", "dress.png", "white.png"]
+    words.append("moving.gif")
     assert run(["predict", "out", *words]) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert len(lines) == 2 + 6
+    assert len(lines) == 2 + 7
     assert "fashion-mnist_train.csv:7" in printed.out
     assert "white.png: the ground is bright" in printed.err
+    assert "note: moving.gif: holds several frames" in printed.err
+    assert "note: moving.gif: shows hardly anything" in printed.err
     assert (tiny / "out/predictions.png").stat().st_size > 1000
     assert run(["predict", "out", "fashion-mnist_train.csv", "--json", "--picture", "x.png"]) == 0
     entries = json.loads(capsys.readouterr().out)
@@ -252,8 +258,24 @@ def test_a_bad_cell_is_one_line_with_its_place(
         (["--batch-size", "0"], 2, "batch_size is 0"),
         (["--lr", "nan"], 2, "learning_rate is nan"),
         (["--lr", "-1"], 2, "learning_rate is -1.0"),
+        (["--lr", "inf"], 2, "learning_rate is inf"),
+        (["--lr", "x"], 2, "--lr is 'x'; use a number."),
+        (["--epochs", "x"], 2, "--epochs is 'x'; use a whole number."),
+        (["--epochs", "9" * 20], 2, "to 1,000,000,000"),
+        (["--batch-size", "9" * 20], 2, "to 1,000,000,000"),
+        (["--seed", "-1"], 2, "seed is -1; use a whole number from 0 to 9,223,372,036,854,775,807"),
+        (["--seed", "1e3"], 2, "--seed is '1e3'"),
+        (["--seed", str(2**63)], 2, "seed is 9223372036854775808"),
         (["--threads", "0"], 2, "threads is 0"),
+        (["--threads", "9" * 14], 2, "use a whole number from 1 to 1,024"),
+        (["--threads", "many"], 2, "--threads is 'many'; use a whole number, or auto"),
+        (["--checkpoint-steps", "0"], 2, "checkpoint_steps is 0"),
+        (["--checkpoint-epochs", "1.5"], 2, "--checkpoint-epochs is '1.5'"),
+        (["--checkpoint-seconds", "nan"], 2, "checkpoint_seconds is nan"),
         (["--device", "gpu"], 2, "'gpu' cannot be used here"),
+        (["--device", "meta"], 2, "'meta' cannot be used here"),
+        (["--device", "cuda:99"], 2, "'cuda:99' cannot be used here"),
+        (["--device", "mkldnn"], 2, "'mkldnn' cannot be used here"),
         (["--data", "nothing"], 3, "nothing"),
         (["--data", "empty"], 3, "there is no fashion-mnist_train.csv"),
         (["--out", "fashion-mnist_train.csv"], 1, "cannot be written"),
@@ -347,7 +369,6 @@ def test_very_verbose_shows_the_traceback() -> None:
         [],
         ["nothing"],
         ["train"],
-        ["train", "cnn", "--epochs", "x"],
         ["train", "cnn", "--epoch", "1"],
     ],
 )

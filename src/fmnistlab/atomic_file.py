@@ -17,16 +17,20 @@ _LONGEST_NAME = 200
 
 
 @contextlib.contextmanager
-def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def write_atomically(
+    path: str | os.PathLike[str], *, mode: int | None = None
+) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` and moves it there when the block succeeds.
 
     The data is flushed to disk before the rename and the folder after it, so that after a power
     loss either the old or the new file is there, whole. If the block raises, the temporary file
-    is removed and `path` stays as it was. A file that is replaced hands its permissions on.
+    is removed and `path` stays as it was.
 
     Args:
         path: the file to write: nothing, or a regular file, which is replaced. Its folder must
             exist.
+        mode: the permissions, less what the umask takes away. None: those of the file that is
+            replaced, or 0o666 less the umask for a new one.
 
     Yields:
         A binary file open for writing.
@@ -36,17 +40,18 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             or a pipe; see `check_replaceable`.
     """
     path = Path(path)
-    mode = check_replaceable(path)
+    kept = check_replaceable(path) if mode is None else None
+    wanted = 0o666 if mode is None else mode
     temporary = path.with_name(f"{_temporary_prefix(path.name)}{secrets.token_hex(4)}.tmp")
-    handle = os.open(temporary, _NEW_FILE, 0o666 if mode is None else mode)
+    handle = os.open(temporary, _NEW_FILE, wanted if kept is None else kept)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         check_replaceable(path)
-        if mode is not None:  # the umask has taken something away
-            temporary.chmod(mode)
+        if kept is not None:  # the umask has taken something away
+            temporary.chmod(kept)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

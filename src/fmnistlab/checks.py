@@ -91,7 +91,7 @@ def shown(value: object) -> str:
         # Python refuses to write out integers of more than 4,300 digits.
         digits = int(value.bit_length() * math.log10(2))
         return f"about {'-' if value < 0 else ''}10**{digits}"
-    if isinstance(value, numbers.Real) and not isinstance(value, bool | int | float):
+    if isinstance(value, numbers.Real) and type(value).__module__ != "builtins":
         text = str(value)  # numpy's would be np.float64(0.5)
     else:
         text = repr(value)

@@ -10,8 +10,7 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.changes.changes import CHANGES
-from tests.changes.runner import Change, Outcome, fault_of, try_change
+from tests.changes.runner import Change, Outcome, fault_of, read_changes, try_change
 
 
 def main() -> int:
@@ -24,7 +23,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="WORD", default="", help="part of the file's name")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: 2)")
     options = parser.parse_args()
-    changes = [change for change in CHANGES if options.only in change.file]
+    changes = [change for change in read_changes() if options.only in change.file]
     for change in changes:
         if fault := fault_of(change):
             print(f"cannot be made: {fault}", file=sys.stderr)

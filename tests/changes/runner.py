@@ -46,6 +46,13 @@ class Outcome(NamedTuple):
     seconds: float
 
 
+def read_changes() -> list[Change]:
+    """Returns the changes that `changes.tsv` lists."""
+    lines = Path(__file__).with_name("changes.tsv").read_text(encoding="utf-8").splitlines()
+    rows = [line.replace(r"\n", "\n").split("\t") for line in lines if not line.startswith("#")]
+    return [Change(*row) for row in rows]
+
+
 def fault_of(change: Change) -> str | None:
     """Returns why a change cannot be made any more, or None if it can."""
     path = PACKAGE / change.file

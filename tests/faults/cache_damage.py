@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from tests.faults.score import Drill, Score
 from tests.faults.small_csv import make_rows, same, table_of, told
 
-from fmnistlab.data import cache
+from fmnistlab.data import cache, cache_entry
 from fmnistlab.data.cache import cached_path, read_cached
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.errors import DataFileError, DataFormatError
@@ -115,7 +115,7 @@ def _of_another_source(scene: _Scene) -> None:
 
 
 def _of_another_version(scene: _Scene) -> None:
-    with unittest.mock.patch.object(cache, "FORMAT_VERSION", cache.FORMAT_VERSION + 1):
+    with unittest.mock.patch.object(cache_entry, "FORMAT_VERSION", cache_entry.FORMAT_VERSION + 1):
         read_cached(scene.source)
         newer = cached_path(scene.source, scene.entry.parent)
     newer.replace(scene.entry)
@@ -172,6 +172,40 @@ def _old_entry(scene: _Scene) -> None:
     scene.entry.write_bytes(old)
 
 
+def _forged(scene: _Scene, change: Callable[[bytearray], None]) -> None:
+    """Changes a cached file and makes its hash right again."""
+    _, facts = cache_entry.load(scene.entry, 10**6)
+    content = bytearray(scene.entry.read_bytes())
+    rows = len(scene.rows)
+    change(content)
+    arrays = np.frombuffer(bytes(content[-785 * rows :]), np.uint8)
+    images, labels = np.split(arrays, [784 * rows])
+    table = FashionTable(images.reshape(rows, 28, 28), labels)
+    cache_entry.store(scene.entry, table, facts)
+
+
+def _forged_label(scene: _Scene) -> None:
+    def change(content: bytearray) -> None:
+        content[-scene.chooser.randint(1, len(scene.rows))] = scene.chooser.randint(10, 255)
+
+    _forged(scene, change)
+
+
+def _writable_by_all(scene: _Scene) -> None:
+    """A legal forgery that others than the owner can have made."""
+
+    def change(content: bytearray) -> None:
+        content[-785 * len(scene.rows)] ^= 1
+
+    _forged(scene, change)
+    scene.entry.chmod(scene.chooser.choice([0o664, 0o646, 0o666]))
+
+
+def _a_pipe(scene: _Scene) -> None:
+    scene.entry.unlink()
+    os.mkfifo(scene.entry)
+
+
 DAMAGES: dict[str, Callable[[_Scene], None]] = {
     "one bit flipped": _flip_bit,
     "4 KiB zeroed": _zero,
@@ -184,6 +218,9 @@ DAMAGES: dict[str, Callable[[_Scene], None]] = {
     "the file of another source": _of_another_source,
     "another version": _of_another_version,
     "a folder": _a_folder,
+    "a pipe": _a_pipe,
+    "a forged label": _forged_label,
+    "a forgery that others could write": _writable_by_all,
     "a link to nothing": _a_link_to_nothing,
     "a link to the source": _a_link_to_the_source,
     "a digit of the source changed": _digit_changed,
@@ -229,7 +266,8 @@ def _try(scene: _Scene, damage: Callable[[_Scene], None]) -> str:
             return f"the {again} read afterwards gave {told(found)} instead of {told(truth)}"
     if scene.content() != source:
         return "the source itself was written to"
-    if source == good and not scene.entry.is_dir() and scene.entry.read_bytes() != whole:
+    stays = scene.entry.is_dir() or scene.entry.is_fifo()
+    if source == good and not stays and scene.entry.read_bytes() != whole:
         return "the cached file was not rebuilt as it was"
     return ""
 

@@ -94,6 +94,8 @@ def _read(word: str, *, invert: bool) -> list[NamedImage]:
     if ".csv" in path.name.lower():
         return _read_rows(path, rows)
     picture = read_picture(word, invert=invert)
+    for note in picture.notes:
+        print(f"note: {word}: {note}", file=sys.stderr)
     if picture.bright_ground:
         print(
             f"note: {word}: the ground is bright, but the model knows bright clothes on black; "

@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from fmnistlab.checks import refused
 from fmnistlab.json_text import json_text
 
 
@@ -101,7 +102,7 @@ def add_parser(
 
 
 def _whole(word: str) -> int | str:
-    """Returns the number, or the word, which the setting's own check then refuses by name."""
+    """Returns the number, or the word, which `_check_numbers` then refuses in one line."""
     try:
         return int(word)
     except ValueError:
@@ -115,6 +116,18 @@ def _real(word: str) -> float | str:
         return word
 
 
+def _check_numbers(options: argparse.Namespace) -> None:
+    """Refuses words where numbers belong; the ranges are checked by who uses the numbers."""
+    wholes = ("epochs", "batch_size", "seed", "threads", "checkpoint_steps", "checkpoint_epochs")
+    kinds = dict.fromkeys(wholes, "a whole number")
+    kinds |= {"threads": "a whole number, or auto"}
+    kinds |= {"lr": "a number", "checkpoint_seconds": "a number"}
+    for name, kind in kinds.items():
+        value = getattr(options, name)
+        if isinstance(value, str) and (name, value) != ("threads", "auto"):
+            raise refused(f"--{name.replace('_', '-')}", value, kind)
+
+
 def _train(options: argparse.Namespace) -> int:
     # torch is imported here, so that --help and wrong usage answer at once.
     from tqdm.contrib.logging import logging_redirect_tqdm
@@ -124,6 +137,7 @@ def _train(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks import Callback, LogLines, ProgressBar
     from fmnistlab.training.recipes import CLASSIC
 
+    _check_numbers(options)
     config = ExperimentConfig(
         model=options.model,
         data=options.data,

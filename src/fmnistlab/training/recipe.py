@@ -226,9 +226,13 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         )
 
 
-def _checked_augmentation(value: object) -> tuple[Augmentation, ...]:
-    changes = tuple(value) if isinstance(value, Iterable) else (value,)
+def _checked_augmentation(value: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
+    wanted = "a list of objects such as HorizontalFlip()"
+    try:
+        changes = tuple(value)
+    except TypeError as error:
+        raise refused("augmentation", value, wanted) from error
     for change in changes:
         if isinstance(change, type) or not isinstance(change, Augmentation):
-            raise refused("augmentation", value, "a list of objects such as HorizontalFlip()")
+            raise refused("augmentation", value, wanted)
     return changes

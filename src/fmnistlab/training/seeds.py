@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -91,9 +91,11 @@ def fit_seeds(
 
 
 def _checked_seeds(seeds: object) -> list[int]:
-    if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
-        raise refused("seeds", seeds, "a list of whole numbers")
-    checked = [seeding.checked_seed(seed) for seed in seeds]
+    try:
+        wanted = list(seeds)  # type: ignore[call-overload] # whatever it is
+    except TypeError as error:
+        raise refused("seeds", seeds, "a list of whole numbers") from error
+    checked = [seeding.checked_seed(seed) for seed in wanted]
     if len(checked) == 0 or len({*checked}) < len(checked):
         raise ConfigurationError(f"seeds are {checked}; give at least one, and each only once.")
     return checked
