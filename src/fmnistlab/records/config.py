@@ -19,6 +19,7 @@ from fmnistlab.records.kinds import (
     Time,
 )
 from fmnistlab.training.recipe import Recipe
+from fmnistlab.typed_json import read_as
 
 BUNDLED: Final = "bundled"
 """Source of the data that ships with fmnistlab."""
@@ -163,6 +164,11 @@ class RunConfig:
         for name in known:
             if name not in self.recipe:
                 raise ConfigurationError(f"recipe: lacks the key {name!r}.")
+        augmentation = self.recipe["augmentation"]
+        read_as(_Augmentation, {"augmentation": augmentation}, "recipe")
+        for name in known:
+            if name != "augmentation":
+                read_as(type(known[name]), self.recipe[name], f"recipe.{name}")
         try:
             return Recipe.from_dict(self.recipe)
         except ConfigurationError as error:
@@ -171,3 +177,8 @@ class RunConfig:
             raise ConfigurationError(
                 f"recipe.{reason}" if named else f"recipe.augmentation: {reason}"
             ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Augmentation:
+    augmentation: list[dict[str, Any]]
