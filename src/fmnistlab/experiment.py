@@ -33,7 +33,7 @@ from fmnistlab.records.config import (
 )
 from fmnistlab.records.differences import differing
 from fmnistlab.records.environment import present_machine, present_versions, resume_changes
-from fmnistlab.records.pictures import write_pictures
+from fmnistlab.records.pictures import DrawnPictures, write_pictures
 from fmnistlab.records.reading import read_config, read_result
 from fmnistlab.records.result import ClassRecord, RunResult, TestRecord, ValidationRecord
 from fmnistlab.results.classification import ClassScore, class_scores
@@ -85,6 +85,7 @@ class ExperimentConfig:
         checkpoint_steps: training steps between two checkpoints; see `Checkpointing`.
         checkpoint_epochs: epochs between two; every epoch if nothing is given.
         checkpoint_seconds: least seconds between two.
+        pictures: whether to draw pictures into the run folder.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -105,6 +106,7 @@ class ExperimentConfig:
     checkpoint_steps: int | None = None
     checkpoint_epochs: int | None = None
     checkpoint_seconds: float | None = None
+    pictures: bool = True
 
     def __post_init__(self) -> None:
         checked: dict[str, object] = {
@@ -245,7 +247,9 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
         folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
         folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
         trainer.save(folder.checkpoint)
-        drawn = write_pictures(folder.path, trainer.history, fit_set, test, predictions)
+        drawn = DrawnPictures((), ())
+        if config.pictures:
+            drawn = write_pictures(folder.path, trainer.history, fit_set, test, predictions)
         written = dataclasses.asdict(dataclasses.replace(result, pictures=drawn.names))
         folder.write_json(RESULT, written)
         folder.remove_checkpoints()

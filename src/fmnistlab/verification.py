@@ -141,4 +141,5 @@ def _settings(config: RunConfig, out: Path) -> ExperimentConfig:
         threads=config.threads,
         execution=config.execution,
         out=out,
+        pictures=False,
     )
