@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import mmap
 import os
 import stat
@@ -32,6 +31,7 @@ from fmnistlab.atomic_file import write_atomically
 from fmnistlab.data.csv_file import FashionTable, read_csv
 from fmnistlab.data.schema import IMAGE_SIZE, PIXELS
 from fmnistlab.errors import DataFileError
+from fmnistlab.logger import get_logger
 
 FOLDER_VARIABLE: Final = "FMNISTLAB_CACHE"
 """Environment variable that names the cache folder; empty or "off" means no cache."""
@@ -51,7 +51,7 @@ LOCK_SECONDS: Final = 60.0
 _HASH_BLOCK = 2**22
 _MAX_HEADER_BYTES = 2**16
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = get_logger(__name__)
 
 
 class _UnusableError(Exception):
