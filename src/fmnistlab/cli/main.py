@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import fmnistlab.cli.data
 import fmnistlab.cli.evaluate
@@ -55,13 +56,14 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    options = build_parser().parse_args(arguments)
+    try:
+        options = build_parser().parse_args(arguments)
+    except output.ResultError as error:  # it was to print help
+        return complain(error)
     _log_to_standard_error(options.verbose)
     try:
         with heed_termination():
             code: int = options.command(options)
-    except output.ResultUnreadError:
-        return 1
     except (KeyboardInterrupt, Terminated) as ended:
         code = 130 if isinstance(ended, KeyboardInterrupt) else int(str(ended.code))
         output.error("interrupted" if code == 130 else "terminated")
@@ -73,15 +75,21 @@ def run(arguments: Sequence[str]) -> int:
 def complain(error: BaseException, *, verbose: int = 0) -> int:
     """Prints why a command failed: one line, or the traceback if `verbose` is at least 2.
 
+    Nothing is printed where nobody reads the result: `| head` is no failure to be told.
+
     Returns:
         The exit code for this kind of error.
     """
+    if isinstance(error, output.ResultUnreadError):
+        return error.exit_code
     code, words = 1, text_of(error)
     if isinstance(error, FmnistlabError):
         code = error.exit_code
     elif isinstance(error, MemoryError):
         code, words = 5, "out of memory. Close other programs, or take a smaller model."
-    elif not isinstance(error, OSError):
+    elif isinstance(error, OSError):
+        words = _in_words(error)
+    else:
         words = (
             f"unexpected error: {describe(error)}. This is a fault of fmnistlab or of a plug-in; "
             "run again with -vv to see where, and report it."
@@ -91,6 +99,14 @@ def complain(error: BaseException, *, verbose: int = 0) -> int:
     else:
         output.error(words)
     return 5 if getattr(error, "errno", None) in _NO_ROOM else code
+
+
+def _in_words(error: OSError) -> str:
+    """Returns "file: reason." where the operating system told both, else the error's own text."""
+    if error.filename is None or error.strerror is None:
+        return text_of(error)
+    name = error.filename
+    return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {error.strerror}."
 
 
 def _log_to_standard_error(verbose: int) -> None:
@@ -106,6 +122,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(one_line(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # The inherited one passes over failures, and `--help > full-disk` would look well.
+        if file is sys.stdout:
+            output.result_block(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
 
 
 def build_parser() -> argparse.ArgumentParser:

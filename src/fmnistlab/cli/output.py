@@ -60,7 +60,7 @@ def json_result(content: object) -> None:
 
 def message(text: str) -> None:
     """Prints one line to standard error."""
-    print(one_line(text), file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
@@ -70,7 +70,7 @@ def note(text: str) -> None:
 
 def error(text: str) -> None:
     """Prints the line that says why a command failed."""
-    message(f"fmnistlab: error: {text}")
+    message(one_line(f"fmnistlab: error: {text}"))
 
 
 def traceback(problem: BaseException) -> None:

@@ -36,8 +36,7 @@ def run_process(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except OSError as problem:
         discard_from_now(sys.stdout)
-        failure = output.result_error(problem)
-        return 1 if isinstance(failure, output.ResultUnreadError) else complain(failure)
+        return complain(output.result_error(problem))
     return code
 
 
