@@ -32,11 +32,9 @@ class PrintableFormatter(logging.Formatter):
 
 def format_error(error: BaseException) -> str:
     """Returns the traceback of an error, with causes and notes, printable; lines as Python's."""
-    try:
-        text = "".join(traceback.format_exception(error))
-    except Exception as further:  # noqa: BLE001 - a stranger's error may have been made unprintable
-        text = f"{describe(error)} (its traceback cannot be shown: {describe(further)})"
-    return printable(text.rstrip("\n"), limit=TRACEBACK_LIMIT, lines=True)
+    lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
+    text = "\n".join(printable(line, lines=True) for line in lines)
+    return printable(text, limit=TRACEBACK_LIMIT, lines=True)
 
 
 def _clean(record: logging.LogRecord) -> bool:

@@ -36,7 +36,7 @@ class ForgivingStream:
         stream: the real one; all that is not about writing is left to it.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | io.TextIOBase) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -63,7 +63,7 @@ class ForgivingStream:
         return getattr(self._stream, name)
 
 
-def discard_from_now(stream: TextIO) -> None:
+def discard_from_now(stream: TextIO | io.TextIOBase) -> None:
     """Sends all that is written to a stream from now on to the null device.
 
     Python flushes its streams once more at exit, and would complain of the same failure again.
@@ -95,6 +95,6 @@ def _open_null(descriptor: int) -> None:
     os.set_inheritable(descriptor, True)  # noqa: FBT003 - children are to have it too
 
 
-def _text_stream(descriptor: int) -> TextIO:
+def _text_stream(descriptor: int) -> io.TextIOWrapper:
     mode: Literal["r", "w"] = "r" if descriptor == 0 else "w"
     return open(descriptor, mode, encoding="utf-8", closefd=False)
