@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import logging
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
 from fmnistlab.errors import ConfigurationError, MissingExtraError, RunFolderError
+from fmnistlab.logger import get_logger
 from fmnistlab.models.registry import create_model
 from fmnistlab.results.classification import ClassScore, class_scores, confusion_matrix
 from fmnistlab.run_folder import RunFolder
@@ -43,7 +43,7 @@ from fmnistlab.training.trainer import Trainer
 from fmnistlab.training.weights_hash import weights_sha256
 from fmnistlab.version import __version__
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _MOST_TRIED = 4096
 """Images in the batches on which numbers of threads are tried; a batch may be set to more than

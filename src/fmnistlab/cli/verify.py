@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from pathlib import Path
 
-from fmnistlab.json_text import json_text
+from fmnistlab.cli import output
+from fmnistlab.cli.paths import path_argument
+from fmnistlab.logger import get_logger
 
 
 def add_parser(
@@ -23,7 +24,7 @@ def add_parser(
         "each epoch, the weights and the test. Exit code 0: all the same; 1: it departed.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
     parser.set_defaults(command=_verify)
 
 
@@ -31,15 +32,17 @@ def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks import ProgressBar
     from fmnistlab.verification import verify_run
 
-    logging.getLogger("fmnistlab.experiment").setLevel(logging.INFO)
+    get_logger("fmnistlab.experiment").setLevel(logging.INFO)
     verification = verify_run(options.run, [ProgressBar()])
     if options.json:
-        print(json_text({"matches": verification.matches, **dataclasses.asdict(verification)}))
+        output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})
     elif verification.matches:
-        print(f"match: {verification.epochs} epochs, the weights and the test, to the last bit")
+        output.result(
+            f"match: {verification.epochs} epochs, the weights and the test, to the last bit"
+        )
     else:
         for departure in verification.departures:
-            print(f"departed: {departure}")
+            output.result(f"departed: {departure}")
         for difference in verification.surroundings:
-            print(f"perhaps because of: {difference}")
+            output.result(f"perhaps because of: {difference}")
     return 0 if verification.matches else 1
