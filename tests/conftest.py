@@ -8,6 +8,7 @@ import os
 # machine that does something else as well. This must come before the first import of torch.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a short training; read it, or copy it, but change nothing in it."""
+    from tests.run_files import train_tiny_run
+
+    return train_tiny_run(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def finished(trained_once: Path, here: Path) -> Path:
+    """A copy of that folder as "run" in the working folder."""
+    return Path(shutil.copytree(trained_once, here / "run"))

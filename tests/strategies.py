@@ -214,3 +214,34 @@ any_setting = st.one_of(
     st.sampled_from([b"3", (), (3,), [], {}, object(), int, complex(1), torch.tensor(3)]),
 )
 """Numbers good and bad, of Python and of numpy, and things that are none."""
+
+
+# --- records: what may become of the JSON of a run folder -----------------------------------------
+
+
+@st.composite
+def changed_json(draw: st.DrawFn, content: object) -> object:
+    """A value of JSON in which, at any depth, something was dropped, replaced or added."""
+    if not isinstance(content, dict | list) or not content or draw(st.integers(0, 3)) == 0:
+        return draw(json_values)
+    if isinstance(content, list):
+        items = list(content)
+        at = draw(st.integers(0, len(items) - 1))
+        match draw(st.sampled_from(["deeper", "deeper", "drop", "double"])):
+            case "drop":
+                del items[at]
+            case "double":
+                items.insert(at, items[at])
+            case _:
+                items[at] = draw(changed_json(items[at]))
+        return items
+    fields = dict(content)
+    name = draw(st.sampled_from(list(fields)))
+    match draw(st.sampled_from(["deeper", "deeper", "deeper", "drop", "add"])):
+        case "drop":
+            del fields[name]
+        case "add":
+            fields[draw(st.text(max_size=8))] = draw(json_values)
+        case _:
+            fields[name] = draw(changed_json(fields[name]))
+    return fields

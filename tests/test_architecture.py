@@ -21,13 +21,14 @@ PACKAGES = {"fmnistlab.data", "fmnistlab.models", "fmnistlab.results", "fmnistla
 # A module imports only from floors below its own, or from its own folder.
 FLOORS = [
     {"terminal"},
-    {"errors", "logger", "shapes", "atomic_file", "json_text", "version"},
+    {"errors", "logger", "shapes", "atomic_file", "regular_file", "json_text", "version"},
     {"checks"},
-    {"seeding", "global_random", "run_folder_state"},
+    {"seeding", "global_random", "run_folder_state", "strict_json", "typed_json"},
     {"data"},
     {"models"},
     {"training"},
     {"results", "run_folder"},
+    {"records"},
     {"experiment", "testing"},
     {"verification"},
     {"cli"},

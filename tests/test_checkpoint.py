@@ -113,7 +113,7 @@ def test_somebody_elses_safetensors_file_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No such file"):
         opened(tmp_path / "nothing")
-    with pytest.raises(CheckpointError, match="directory"):
+    with pytest.raises(CheckpointError, match="it is a folder"):
         opened(tmp_path)
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fmnistlab import seeding
@@ -21,12 +19,27 @@ from fmnistlab.data.batch import Batch
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
-from fmnistlab.errors import ConfigurationError, MissingExtraError, RunFolderError
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.json_text import json_text
 from fmnistlab.logger import get_logger
 from fmnistlab.models.registry import create_model
-from fmnistlab.results.classification import ClassScore, class_scores, confusion_matrix
+from fmnistlab.records.config import (
+    BUNDLED,
+    DataRecord,
+    ModelRecord,
+    PartRecord,
+    RunConfig,
+    SplitRecord,
+)
+from fmnistlab.records.differences import differing
+from fmnistlab.records.environment import present_machine, present_versions, resume_changes
+from fmnistlab.records.pictures import DrawnPictures, write_pictures
+from fmnistlab.records.reading import read_config, read_result
+from fmnistlab.records.result import ClassRecord, RunResult, TestRecord, ValidationRecord
+from fmnistlab.results.classification import ClassScore, class_scores
 from fmnistlab.run_folder import RunFolder
 from fmnistlab.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
+from fmnistlab.strict_json import parse_json
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
@@ -34,14 +47,13 @@ from fmnistlab.training.checkpoint_folder import newest_checkpoint
 from fmnistlab.training.execution import make_step
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.seeds import seeded_model
 from fmnistlab.training.threads import MAX_THREADS, cpu_threads, fastest_threads
 from fmnistlab.training.trainer import Trainer
 from fmnistlab.training.weights_hash import weights_sha256
-from fmnistlab.version import __version__
+from fmnistlab.typed_json import read_as
 
 _logger = get_logger(__name__)
 
@@ -73,6 +85,7 @@ class ExperimentConfig:
         checkpoint_steps: training steps between two checkpoints; see `Checkpointing`.
         checkpoint_epochs: epochs between two; every epoch if nothing is given.
         checkpoint_seconds: least seconds between two.
+        pictures: whether to draw pictures into the run folder.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -93,6 +106,7 @@ class ExperimentConfig:
     checkpoint_steps: int | None = None
     checkpoint_epochs: int | None = None
     checkpoint_seconds: float | None = None
+    pictures: bool = True
 
     def __post_init__(self) -> None:
         checked: dict[str, object] = {
@@ -202,18 +216,14 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
     device = _new_trainer(config, ()).device
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
-        if folder.finished:
-            raise RunFolderError(f"{folder.path}: its training is finished; nothing is left to do.")
         if config.data is None:
             _logger.info("reading the data that ships with fmnistlab")
         train, test = load_train_and_test(config.data)
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
-        described = describe_experiment(config, device, parts)
-        if (folder.path / CONFIG).exists():
-            _check_same(folder, described)
-        else:
-            folder.write_json(CONFIG, described)
+        _begin(folder, describe_experiment(config, device, parts))
+        if folder.finished:
+            return _recorded(folder, config, callbacks)
         _logger.info(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
             config.model,
@@ -233,20 +243,23 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
         measured = trainer.evaluate(test)
         predictions = trainer.predict(test)
         scores = class_scores(test.targets, predictions)
-        result = _result(trainer, measured, scores, seconds)
+        result = _result(config, trainer, measured, scores, seconds)
         folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
         folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
         trainer.save(folder.checkpoint)
-        notes = write_pictures(folder.path, trainer, fit_set, test, predictions)
-        folder.write_json(RESULT, result)
+        drawn = DrawnPictures((), ())
+        if config.pictures:
+            drawn = write_pictures(folder.path, trainer.history, fit_set, test, predictions)
+        written = dataclasses.asdict(dataclasses.replace(result, pictures=drawn.names))
+        folder.write_json(RESULT, written)
         folder.remove_checkpoints()
     except BaseException:
-        if folder.discard_unless_resumable():
+        if not folder.finished and folder.discard_unless_resumable():
             _logger.warning("what was trained is kept; go on with --out %s --resume", folder.path)
         raise
     finally:
         folder.release()
-    return Experiment(folder.path, trainer, measured, scores, result, notes)
+    return Experiment(folder.path, trainer, measured, scores, written, drawn.notes)
 
 
 def _to_resume(folder: RunFolder) -> Path | None:
@@ -260,112 +273,113 @@ def _to_resume(folder: RunFolder) -> Path | None:
     return folder.checkpoints
 
 
-def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:
-    """Refuses to resume a training with other settings or data."""
-    begun = folder.read_json(CONFIG)
-    for part in ("model", "data", "split", "recipe", "seed", "execution"):
-        if begun.get(part) != described[part]:
-            raise ConfigurationError(
-                f"{folder.path}: was begun with another {part}: {begun.get(part)}, and not "
-                f"{described[part]}. Resume with the same settings."
-            )
+def _begin(folder: RunFolder, described: RunConfig) -> None:
+    """Writes the settings, or compares them with those of the training that goes on.
 
-
-def write_pictures(
-    folder: Path,
-    trainer: Trainer,
-    fit_set: FashionMNISTCSV,
-    test: FashionMNISTCSV,
-    predictions: Predictions,
-) -> tuple[str, ...]:
-    """Writes curves, samples, mistakes and the confusion matrix as PNG files.
-
-    Returns:
-        Notes on what could not be drawn; empty if all could.
+    Raises:
+        ConfigurationError: a setting is another one; the message names it.
+        RunFolderError: the settings cannot be written, or not be read.
     """
-    try:
-        from fmnistlab.results import plots  # noqa: PLC0415 - matplotlib is optional
+    now = dataclasses.asdict(described)
+    if not (folder.path / CONFIG).exists():
+        folder.write_json(CONFIG, now)
+        return
+    begun = read_config(folder.path)
+    then = dataclasses.asdict(begun)
+    for part in ("model", "data", "split", "recipe", "seed", "execution"):
+        for place, old, new in differing(then[part], now[part], part):
+            raise ConfigurationError(
+                f"{folder.path}: was started with a different {place}: {old}, and not {new}. "
+                "Resume with the same settings."
+            )
+    changes = resume_changes(begun, described)
+    if changes and not folder.finished:
+        _logger.warning(
+            "%s: goes on with %s: the last bits may differ from those of a training that was "
+            "never interrupted",
+            folder.path,
+            ", ".join(changes),
+        )
 
-        curves = plots.plot_curves(trainer.history)
-    except MissingExtraError as error:
-        return (f"no pictures were drawn: {error}",)
-    figures = {
-        "curves": curves,
-        "samples": plots.plot_samples(fit_set.data, fit_set.targets),
-        "mistakes": plots.plot_mistakes(test.data, test.targets, predictions),
-        "confusion": plots.plot_confusion(confusion_matrix(test.targets, predictions)),
-    }
-    for name, figure in figures.items():
-        plots.save_figure(figure, folder / f"{name}.png")
-    return ()
+
+def _recorded(
+    folder: RunFolder, config: ExperimentConfig, callbacks: Sequence[Callback]
+) -> Experiment:
+    """Returns the experiment of a folder whose training is finished; nothing is changed there."""
+    _logger.info("%s: its training is finished; nothing to do", folder.path)
+    result = read_result(folder.path)
+    trainer = Trainer.load(folder.checkpoint, device=config.device, callbacks=callbacks)
+    trainer.stop_reason = result.stop_reason
+    scores = tuple(record.score() for record in result.classes)
+    return Experiment(
+        folder.path, trainer, result.test.metrics(), scores, dataclasses.asdict(result), ()
+    )
 
 
 def _result(
-    trainer: Trainer, test: Metrics, scores: tuple[ClassScore, ...], seconds: float
-) -> dict[str, Any]:
-    last = trainer.history[-1]
-    return {
-        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
-        "epochs": len(trainer.history),
-        "stop_reason": trainer.stop_reason,
-        "seconds": round(seconds, 3),
-        "weights_sha256": weights_sha256(trainer.model),
-        "validation": {
-            "loss": last.val_loss,
-            "accuracy": last.val_accuracy,
-            "count": last.val_count,
-        },
-        "test": {
-            "loss": test.loss,
-            "accuracy": test.accuracy,
-            "accuracy_interval_95": list(test.accuracy_interval()),
-            "count": test.count,
-        },
-        "classes": [dataclasses.asdict(score) for score in scores],
-    }
+    config: ExperimentConfig,
+    trainer: Trainer,
+    test: Metrics,
+    scores: tuple[ClassScore, ...],
+    seconds: float,
+) -> RunResult:
+    """Returns the result, with no pictures yet."""
+    return RunResult(
+        model=config.model,
+        seed=config.seed,
+        parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
+        epochs=len(trainer.history),
+        stop_reason=trainer.stop_reason,
+        seconds=round(seconds, 3),
+        weights_sha256=weights_sha256(trainer.model),
+        validation=ValidationRecord.of(trainer.history[-1]),
+        test=TestRecord.of(test),
+        classes=tuple(map(ClassRecord.of, scores)),
+        pictures=(),
+    )
 
 
 def describe_experiment(
     config: ExperimentConfig, device: torch.device, parts: Mapping[str, FashionMNISTCSV]
-) -> dict[str, Any]:
-    """Returns all that determines a training, down to its bits: the content of `config.json`."""
-    fingerprints = {name: part.fingerprint for name, part in parts.items()}
-    split = hashlib.sha256(f"{fingerprints['fit']} {fingerprints['valid']}".encode()).hexdigest()
-    return {
-        "model": {"name": config.model, "options": config.model_options},
-        "data": {
-            "source": "bundled" if config.data is None else str(config.data.resolve()),
-            **{
-                name: {"rows": len(part), "fingerprint": fingerprints[name]}
-                for name, part in parts.items()
-            },
-        },
-        "split": {
-            "valid_fraction": config.valid_fraction,
-            "seed": config.split_seed,
-            "sha256": split,
-        },
-        "recipe": config.recipe.to_dict(),
-        "seed": config.seed,
-        "device": str(device),
-        "execution": config.execution,
-        "threads": config.threads,
-        "versions": {
-            "fmnistlab": __version__,
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "machine": {
-            "system": platform.system(),
-            "processor": platform.machine(),
-            "instructions": torch.backends.cpu.get_cpu_capability(),
-            "device": _device_name(device),
-            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        },
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+) -> RunConfig:
+    """Returns all that determines a training, down to its bits: the content of `config.json`.
 
+    Args:
+        config: what to do; its number of threads is known.
+        device: where it is trained.
+        parts: the data: "fit", "valid" and "test".
 
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    Returns:
+        The record as it is read back from a file.
+
+    Raises:
+        ConfigurationError: a setting cannot be written to a file, such as a function.
+    """
+    records = {name: PartRecord(len(part), part.fingerprint) for name, part in parts.items()}
+    fingerprints = f"{records['fit'].fingerprint} {records['valid'].fingerprint}"
+    source = BUNDLED if config.data is None else str(config.data.resolve())
+    described = RunConfig(
+        model=ModelRecord(config.model, config.model_options),
+        data=DataRecord(source, **records),
+        split=SplitRecord(
+            config.valid_fraction,
+            config.split_seed,
+            hashlib.sha256(fingerprints.encode()).hexdigest(),
+        ),
+        recipe=config.recipe.to_dict(),
+        seed=config.seed,
+        device=str(device),
+        execution=config.execution,
+        threads=int(config.threads),
+        versions=present_versions(),
+        machine=present_machine(device),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        text = json_text(dataclasses.asdict(described))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"The options of model {config.model!r} cannot be written to a file: {error}. Use "
+            "values of JSON, or train with Trainer."
+        ) from error
+    return read_as(RunConfig, parse_json(text, "the settings"), "the settings")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -201,20 +200,6 @@ class RunFolder:
             RunFolderError: it cannot be written.
         """
         self.write_text(name, json_text(content) + "\n")
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Reads a JSON file.
-
-        Raises:
-            RunFolderError: it is missing or is not a JSON object.
-        """
-        try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"{self.path / name}: cannot be read: {error}") from error
-        if not isinstance(content, dict):
-            raise RunFolderError(f"{self.path / name}: must hold a JSON object.")
-        return content
 
     @property
     def checkpoints(self) -> Path:

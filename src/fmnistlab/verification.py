@@ -1,4 +1,4 @@
-"""Whether a training gives the same bits once more."""
+"""Whether a run folder holds together, and whether its training gives the same bits once more."""
 
 from __future__ import annotations
 
@@ -6,130 +6,140 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from fmnistlab.errors import RunFolderError
+from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.records.comparison import TIMES, compare_runs
+from fmnistlab.records.config import BUNDLED, RunConfig
+from fmnistlab.records.consistency import inconsistencies
+from fmnistlab.records.differences import differing_epochs
+from fmnistlab.records.environment import environment_changes
+from fmnistlab.records.finished_run import FinishedRun, read_finished_run
 from fmnistlab.run_folder import RunFolder
-from fmnistlab.run_folder_state import CONFIG, HISTORY_JSON, RESULT
+from fmnistlab.run_folder_state import CONFIG
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.history import History
-from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What came of repeating a training.
+    """What came of verifying a run.
 
     Attributes:
-        departures: where the repetition differs from the run, in words; empty if nowhere.
-        surroundings: what differs between then and now and may be why, in words.
+        differences: where files of the run contradict each other or the repetition differs from
+            it, in words that name file and key; empty if nowhere.
+        environment: what differs between then and now and may be why, in words.
+        compared: what was compared with the repetition, in words; empty if there was none.
+        pictures: pictures that are there.
         epochs: epochs that were repeated.
-        weights_sha256: of the weights it led to; see `weights_sha256`.
+        weights_sha256: of the weights they led to; see `weights_sha256`. None without a repetition.
     """
 
-    departures: tuple[str, ...]
-    surroundings: tuple[str, ...]
+    differences: tuple[str, ...]
+    environment: tuple[str, ...]
+    compared: tuple[str, ...]
+    pictures: int
     epochs: int
-    weights_sha256: str
+    weights_sha256: str | None
 
     @property
     def matches(self) -> bool:
-        """Whether every number was the same."""
-        return not self.departures
+        """Whether everything was the same."""
+        return not self.differences
 
 
 def verify_run(path: Path, callbacks: Sequence[Callback] = ()) -> Verification:
-    """Repeats the training of a run folder and compares every epoch, the weights and the test.
+    """Compares the files of a run folder with each other, and then with those of a repetition.
 
-    The repetition ends at the first epoch that differs; it leaves nothing behind.
+    All is compared but times, pictures and the environment: every epoch, every tensor and every
+    other value in the checkpoint, every value of the result, data and split. Of pictures only
+    their presence counts. The repetition ends at the first epoch that is neither the history's
+    nor the checkpoint's. It leaves nothing behind, and nothing is written in the run folder.
 
     Args:
         path: the run folder of a finished training.
         callbacks: watch the repetition.
 
     Raises:
-        RunFolderError: it is no run folder, or its files cannot be read.
+        RunFolderError: it is no run folder, a record in it cannot be read, or the training cannot
+            be repeated with what the records say.
+        CheckpointError: the checkpoint is damaged.
         FmnistlabError: the training cannot be repeated here, for lack of the data or the model.
     """
-    folder = RunFolder.open(path)
-    described, result = folder.read_json(CONFIG), folder.read_json(RESULT)
-    text = (path / HISTORY_JSON).read_text(encoding="utf-8")
-    comparison = _Comparison(History.from_json(text))
-    with tempfile.TemporaryDirectory(prefix="fmnistlab-verify-") as scratch:
-        config = _config(path, described, Path(scratch, "run"))
-        repeated = run_experiment(config, [*callbacks, comparison])
-        now = RunFolder.open(repeated.folder).read_json(CONFIG)
-    departures = [
-        f"{name}: {described[name]} then, {now[name]} now"
-        for name in ("data", "split")
-        if described[name] != now[name]
-    ]
-    departures += comparison.departures
-    if not departures:
-        departures += [
-            f"{name}: {result[name]} then, {repeated.result[name]} now"
-            for name in ("weights_sha256", "test")
-            if result[name] != repeated.result[name]
-        ]
+    RunFolder.open(path)
+    recorded = read_finished_run(path)
+    found = inconsistencies(recorded)
+    watch = _Watch(recorded)
+    try:
+        repeated = _repeat(recorded, [*callbacks, watch])
+    except FmnistlabError as error:
+        if found:  # which may be why
+            told = f"{CONFIG}: the training cannot be repeated: {error}"
+            return Verification((*found, told), (), (), 0, 0, None)
+        if isinstance(error, ConfigurationError):
+            raise RunFolderError(f"{path}: cannot be repeated here: {error}") from error
+        raise
+    comparison = compare_runs(recorded, repeated, ended_early=watch.differs)
     return Verification(
-        tuple(departures),
-        tuple(_differing(described, now)),
-        len(repeated.trainer.history),
-        str(repeated.result["weights_sha256"]),
+        differences=found + comparison.differences,
+        environment=environment_changes(recorded.config, repeated.config),
+        compared=comparison.compared,
+        pictures=len(recorded.result.pictures),
+        epochs=len(repeated.history),
+        weights_sha256=repeated.saved.weights_sha256,
     )
 
 
-class _Comparison(Callback):
-    """Stops at the first epoch that differs from the one in a history."""
+def _repeat(recorded: FinishedRun, callbacks: Sequence[Callback]) -> FinishedRun:
+    """Trains once more, and returns what that wrote into a folder that is gone by then."""
+    with tempfile.TemporaryDirectory(prefix="fmnistlab-verify-") as scratch:
+        config = _settings(recorded.config, Path(scratch, "run"))
+        return read_finished_run(run_experiment(config, callbacks).folder)
 
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self.departures: list[str] = []
+
+class _Watch(Callback):
+    """Stops at the first epoch that is not in the run, and where the run was stopped."""
+
+    def __init__(self, recorded: FinishedRun) -> None:
+        self._histories = (recorded.history, recorded.saved.history)
+        self._result = recorded.result
+        self.differs = False
 
     def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
         """Compares the epoch, all but its time."""
-        if len(self._history) < record.epoch:
-            self.departures.append(f"epoch {record.epoch}: was not made then")
-        else:
-            then = dataclasses.asdict(self._history[record.epoch - 1])
-            now = dataclasses.asdict(record)
-            self.departures += [
-                f"epoch {record.epoch}: {name} {then[name]} then, {now[name]} now"
-                for name in now
-                if name != "seconds" and then[name] != now[name]
-            ]
-        if self.departures:
-            run.stop("the repetition departs from the run")
+        if not any(_has(history, record) for history in self._histories):
+            self.differs = True
+            run.stop("the repetition differs from the run")
+            return
+        result = self._result
+        ended_early = record.epoch == result.epochs < run.last_epoch
+        if ended_early and result.stop_reason is not None:  # a callback did it then
+            run.stop(result.stop_reason)
 
 
-def _config(path: Path, described: dict[str, Any], out: Path) -> ExperimentConfig:
-    """Returns the settings of a run, as its `config.json` has them."""
-    try:
-        source = described["data"]["source"]
-        return ExperimentConfig(
-            model=described["model"]["name"],
-            model_options=described["model"]["options"],
-            data=None if source == "bundled" else Path(source),
-            valid_fraction=described["split"]["valid_fraction"],
-            split_seed=described["split"]["seed"],
-            recipe=Recipe.from_dict(described["recipe"]),
-            seed=described["seed"],
-            device=described["device"],
-            threads=described["threads"],
-            execution=described["execution"],
-            out=out,
-        )
-    except (KeyError, TypeError) as error:
-        raise RunFolderError(f"{path / CONFIG}: is incomplete: {error!r}.") from error
+def _has(history: History, record: EpochRecord) -> bool:
+    if len(history) < record.epoch:
+        return False
+    same_epoch = dataclasses.replace(history[record.epoch - 1], epoch=1)
+    now = dataclasses.replace(record, epoch=1)
+    return not differing_epochs(History([same_epoch]), History([now]), but=TIMES)
 
 
-def _differing(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [
-        f"{name} {then[group].get(name)} then, {value} now"
-        for group in ("versions", "machine")
-        for name, value in now[group].items()
-        if group in then and then[group].get(name) != value
-    ]
+def _settings(config: RunConfig, out: Path) -> ExperimentConfig:
+    """Returns the settings of a run, to be repeated in another folder."""
+    return ExperimentConfig(
+        model=config.model.name,
+        model_options=config.model.options,
+        data=None if config.data.source == BUNDLED else Path(config.data.source),
+        valid_fraction=config.split.valid_fraction,
+        split_seed=config.split.seed,
+        recipe=config.make_recipe(),
+        seed=config.seed,
+        device=config.device,
+        threads=config.threads,
+        execution=config.execution,
+        out=out,
+        pictures=False,
+    )

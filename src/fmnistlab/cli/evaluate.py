@@ -40,9 +40,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.dataset import FashionMNISTCSV
     from fmnistlab.data.source import load_train_and_test
     from fmnistlab.errors import DataFormatError
+    from fmnistlab.records.config import BUNDLED
+    from fmnistlab.records.reading import read_config
     from fmnistlab.results.classification import class_scores, class_table
     from fmnistlab.run_folder import RunFolder
-    from fmnistlab.run_folder_state import CONFIG
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
@@ -50,10 +51,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.data is not None:
         data = FashionMNISTCSV(options.data)
     else:
-        recorded = folder.read_json(CONFIG)["data"]
-        source = None if recorded["source"] == "bundled" else Path(recorded["source"])
+        recorded = read_config(folder.path).data
+        source = None if recorded.source == BUNDLED else Path(recorded.source)
         _, data = load_train_and_test(source)
-        if data.fingerprint != recorded["test"]["fingerprint"]:
+        if data.fingerprint != recorded.test.fingerprint:
             raise DataFormatError(
                 source or "bundled test set",
                 "is no longer the test set of this run: its fingerprint differs. Put the old file "

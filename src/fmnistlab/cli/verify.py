@@ -20,8 +20,9 @@ def add_parser(
         "verify",
         parents=[common],
         help="repeat a training and say whether every bit is the same",
-        description="Repeats the training of a run folder with the settings in it and compares "
-        "each epoch, the weights and the test. Exit code 0: all the same; 1: it departed.",
+        description="Compares the files of a run folder with each other, then repeats its training "
+        "with the settings in it and compares every epoch, tensor and result. Nothing is written "
+        "there. Exit code 0: all the same; 1: something differs; 4: the checkpoint is damaged.",
         allow_abbrev=False,
     )
     parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
@@ -37,12 +38,11 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})
     elif verification.matches:
-        output.result(
-            f"match: {verification.epochs} epochs, the weights and the test, to the last bit"
-        )
+        output.result(f"match: {', '.join(verification.compared)}, to the last bit")
+        output.result(f"pictures: {verification.pictures} are there")
     else:
-        for departure in verification.departures:
-            output.result(f"departed: {departure}")
-        for difference in verification.surroundings:
-            output.result(f"perhaps because of: {difference}")
+        for difference in verification.differences:
+            output.result(f"different: {difference}")
+        for change in verification.environment:
+            output.result(f"perhaps because: {change}")
     return 0 if verification.matches else 1

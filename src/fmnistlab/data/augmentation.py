@@ -11,6 +11,7 @@ from torch import Tensor
 from fmnistlab.checks import number, shown, whole_number
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.shapes import Float
+from fmnistlab.typed_json import read_as
 
 
 @runtime_checkable
@@ -111,7 +112,8 @@ def augmentation_from_dict(description: dict[str, object]) -> Augmentation:
     """Returns the augmentation that `augmentation_to_dict` described.
 
     Raises:
-        ConfigurationError: it is no description, or the name or a setting is unknown.
+        ConfigurationError: it is no description, or the name or a setting is unknown, missing or
+            impossible.
     """
     if not isinstance(description, dict):
         raise ConfigurationError(
@@ -122,7 +124,5 @@ def augmentation_from_dict(description: dict[str, object]) -> Augmentation:
     kind = _KINDS.get(name)
     if kind is None:
         raise ConfigurationError(f"Unknown augmentation {name!r}.{suggestion(name, _KINDS)}")
-    try:
-        return kind(**settings)  # type: ignore[arg-type] # checked by the class itself
-    except TypeError as error:
-        raise ConfigurationError(f"Augmentation {name}: {error}") from error
+    augmentation: Augmentation = read_as(kind, settings, f"Augmentation {name}")
+    return augmentation

@@ -20,6 +20,7 @@ import torch
 
 from fmnistlab.atomic_file import write_atomically
 from fmnistlab.errors import CheckpointDamagedError, CheckpointError, CheckpointWriteError
+from fmnistlab.regular_file import read_regular_file
 
 FORMAT_VERSION = 1
 """Version of the layout of checkpoints; a reader refuses newer ones."""
@@ -164,10 +165,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> bytes:
     """Returns the content of a checkpoint file, not verified yet.
 
     Raises:
-        CheckpointError: the file is missing or cannot be read.
+        CheckpointError: the file is missing, cannot be read, or is a folder, a pipe or a device.
     """
     try:
-        return Path(path).read_bytes()
+        return read_regular_file(path, follow_links=True)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Final, TypeAlias
 
-from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.typed_json import Rule, read_as
 
-_NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""How the floats are spelled that JSON has no word for."""
+
+
+_Count: TypeAlias = Annotated[int, Rule("from 0", lambda count: count >= 0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +43,8 @@ class EpochRecord:
     val_accuracy: float | None = None
     learning_rate: float
     seconds: float
-    count: int
-    val_count: int | None = None
+    count: _Count
+    val_count: _Count | None = None
 
     def __post_init__(self) -> None:
         if self.epoch < 1:
@@ -79,50 +84,10 @@ class EpochRecord:
             ConfigurationError: a field is missing, unknown or of the wrong kind, or the fields
                 contradict each other; the message names the place.
         """
-        if not isinstance(content, dict):
-            raise ConfigurationError(f"{where} must be an object, not {_short(content)}.")
-        kinds = {field.name: str(field.type) for field in dataclasses.fields(cls)}
-        for name in content:
-            if name not in kinds:
-                raise ConfigurationError(
-                    f"{where} has the unknown field {_short(name)}.{suggestion(name, kinds)}"
-                )
-        for name in kinds:
-            if name not in content:
-                raise ConfigurationError(f"{where} lacks the field {name!r}.")
-        values: dict[str, Any] = {
-            name: _read(content[name], kind, f"{where}.{name}") for name, kind in kinds.items()
-        }
-        try:
-            return cls(**values)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{where}: {error}") from error
+        return read_as(cls, content, where, spelled=NON_FINITE)
 
 
 def _spell(value: object) -> object:
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _read(value: object, kind: str, where: str) -> float | int | None:
-    """Reads a number of the `kind` that the field is annotated with, such as "float | None"."""
-    if value is None and kind.endswith("None"):
-        return None
-    if isinstance(value, str) and value in _NON_FINITE and kind.startswith("float"):
-        return _NON_FINITE[value]
-    # bool is a kind of int for Python, but true is no number in JSON.
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if kind.startswith("float"):
-            try:
-                return float(value)
-            except OverflowError as error:
-                raise ConfigurationError(f"{where} is too large for a float.") from error
-        if isinstance(value, int):
-            return value
-    raise ConfigurationError(f"{where} must be {kind}, not {_short(value)}.")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -6,10 +6,12 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, Final, overload
+from typing import ClassVar, Final, Literal, overload
 
 from fmnistlab.errors import ConfigurationError, UnknownMetricError, suggestion
-from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.strict_json import parse_json
+from fmnistlab.training.epoch_record import NON_FINITE, EpochRecord
+from fmnistlab.typed_json import check_format, read_as
 
 __all__ = ["TRAINING_METRICS", "VALIDATION_METRICS", "EpochRecord", "History"]
 
@@ -150,38 +152,33 @@ class History(Sequence[EpochRecord]):
         return json.dumps({"format": _FORMAT, "epochs": epochs}, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> History:
+    def from_json(cls, text: str | bytes, source: str = "the history") -> History:
         """Reads what `to_json` wrote.
 
         Args:
-            text: the JSON text.
+            text: the JSON text; bytes are UTF-8.
+            source: where it comes from, for messages.
 
         Returns:
             An equal history.
 
         Raises:
-            ConfigurationError: the text is no JSON, of another format, or a field is missing,
+            ConfigurationError: the text is no JSON, of a newer format, or a field is missing,
                 unknown or of the wrong kind; the message names the place.
         """
+        content = parse_json(text, source)
+        check_format(content, source, newest=_FORMAT)
+        document = read_as(_Document, content, source, spelled=NON_FINITE)
         try:
-            content = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigurationError(f"the history is not valid JSON: {error}") from error
-        if not isinstance(content, dict) or set(content) != {"format", "epochs"}:
-            raise ConfigurationError(
-                'the history must be a JSON object with the keys "format" and "epochs".'
-            )
-        if content["format"] != _FORMAT:
-            raise ConfigurationError(
-                f"the history has another format than {_FORMAT}, the one this version of fmnistlab "
-                "reads; read it with the version that wrote it."
-            )
-        if not isinstance(content["epochs"], list):
-            raise ConfigurationError('"epochs" of the history must be a list.')
-        return cls(
-            EpochRecord.from_json_object(item, f"epochs[{position}]")
-            for position, item in enumerate(content["epochs"])
-        )
+            return cls(document.epochs)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{source}: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Document:
+    format: Literal[1]
+    epochs: tuple[EpochRecord, ...]
 
 
 def _value(record: EpochRecord, name: str) -> float:
