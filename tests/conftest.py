@@ -11,13 +11,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from pathlib import Path
 
 import pytest
-import tests.checker  # noqa: F401 - the import hook finds it by name
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from tests import checker
 
 # Every annotated function of the package is checked on each call. This must come before the first
 # import of a module of the package; the hook stays installed for the whole run.
-install_import_hook("fmnistlab", "tests.checker.check")
+checker.install()
 
 settings.register_profile(
     "fmnistlab",
@@ -33,8 +32,13 @@ settings.load_profile("fmnistlab")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keeps the parsed arrays of this run apart from the user's; shared by all tests of the run."""
-    os.environ["FMNISTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Keeps the parsed arrays of this run apart from the user's; shared by all tests of the run.
+
+    The folders of a worker of pytest-xdist lie in one that all workers of the run have in common.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    os.environ["FMNISTLAB_CACHE"] = str(shared / "cache")
 
 
 @pytest.fixture
