@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 from beartype.roar import BeartypeCallHintViolation
-from jaxtyping import TypeCheckError
+from jaxtyping import Int64, TypeCheckError
 from tests.checker import _checked, check
+from torch import Tensor
 
 from fmnistlab.models.linear import LinearNet
 from fmnistlab.training.recipe import Recipe
@@ -39,6 +40,16 @@ def test_a_field_against_its_annotation_is_noticed() -> None:
 def test_a_shape_against_an_annotation_is_noticed() -> None:
     with pytest.raises(WRONG, match="images"):
         LinearNet()(torch.zeros(3, 2, 28, 28))
+
+
+def test_two_sizes_of_one_name_are_noticed() -> None:
+    def count(ones: Int64[Tensor, "n"], others: Int64[Tensor, "n"]) -> int:
+        return len(ones) + len(others)
+
+    counted = _checked(count, typechecker=check)
+    assert counted(torch.arange(3), torch.arange(3)) == 6
+    with pytest.raises(WRONG, match="others"):
+        counted(torch.arange(3), torch.arange(4))
 
 
 def test_each_of_several_inner_functions_is_checked_and_knows_its_own_surroundings() -> None:
