@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import pytest
 from sybil import Sybil
 from sybil.integration.pytest import SybilItem
@@ -15,14 +18,23 @@ pytest_collect_file = Sybil(
 ).pytest()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps the parsed arrays apart from the user's; all processes of this run share them."""
+    if not hasattr(config, "workerinput"):  # the workers of pytest-xdist inherit the variable
+        folder = tempfile.TemporaryDirectory()
+        config.add_cleanup(folder.cleanup)
+        os.environ["FMNISTLAB_CACHE"] = folder.name
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Gives each core a process if all tests run; a few that were named run in this one."""
     return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keeps the examples of a page in one process."""
+    """Keeps the examples of a page in one process, and gives them the time of a training."""
     if isinstance(item, SybilItem):
+        item.add_marker(pytest.mark.timeout(page_examples.LONGEST))
         item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 

@@ -30,17 +30,6 @@ settings.register_profile(
 settings.load_profile("fmnistlab")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keeps the parsed arrays of this run apart from the user's; shared by all tests of the run.
-
-    The folders of a worker of pytest-xdist lie in one that all workers of the run have in common.
-    """
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    os.environ["FMNISTLAB_CACHE"] = str(shared / "cache")
-
-
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
