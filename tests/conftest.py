@@ -12,13 +12,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tests.checker  # noqa: F401 - the import hook finds it by name
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from tests import checker
 
 # Every annotated function of the package is checked on each call. This must come before the first
 # import of a module of the package; the hook stays installed for the whole run.
-install_import_hook("fmnistlab", "tests.checker.check")
+checker.install()
 
 settings.register_profile(
     "fmnistlab",
@@ -30,12 +29,6 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("fmnistlab")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keeps the parsed arrays of this run apart from the user's; shared by all tests of the run."""
-    os.environ["FMNISTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

@@ -33,20 +33,21 @@ NUMBERS_VARY: Final = "<!-- numbers vary -->"
 SKIPPED: Final = (["python", "-m", "pip"], ["python", "-m", "pytest"])
 LEAST_ACCURACY: Final = {("fmnistlab", "train", "cnn"): 0.87}
 """What a command of the pages must reach on the test set, a fraction."""
+LONGEST: Final = 1800
+"""Seconds that an example may take; the longest, a training of the CNN, needs a minute alone."""
 
 _EXIT_CODE: Final = re.compile(r"# exit code (\d+)")
 _NUMBER: Final = re.compile(r"\d[\d,]*(\.\d+)?(e[+-]?\d+)?")
 
 
 def set_up(names: dict[str, Any]) -> None:
-    """Gives a page an empty working folder and a cache that is not the user's."""
+    """Gives a page an empty working folder."""
     # Not at the top: the tests' own conftest must come before the first import of the package.
     from fmnistlab.training.threads import cpu_threads
 
     kept = contextlib.ExitStack()
     folder = kept.enter_context(tempfile.TemporaryDirectory())
     kept.enter_context(contextlib.chdir(folder))
-    kept.enter_context(_own_cache())
     kept.enter_context(_same_registry())
     kept.enter_context(cpu_threads(1))
     names.update(__name__="__main__", _kept=kept, _printed=None)
@@ -105,9 +106,6 @@ PARSERS: Final = (
     CodeBlockParser("text", compare_text),
 )
 
-_CACHE: Final = tempfile.TemporaryDirectory()
-"""One cache for all pages; removed when Python ends."""
-
 _DIFF: Final = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 
@@ -131,7 +129,7 @@ def _run(words: list[str], expected: int) -> str:
         encoding="utf-8",
         env=environment,
         check=False,
-        timeout=580,
+        timeout=LONGEST - 20,
     )
     assert finished.returncode == expected, f"{shlex.join(words)} failed:\n{finished.stdout}"
     if tuple(words) in LEAST_ACCURACY:
@@ -144,18 +142,6 @@ def _run(words: list[str], expected: int) -> str:
 def _without_numbers(text: str) -> str:
     """Masks numbers, and rules and gaps, which depend on how wide numbers are."""
     return re.sub(r"-+", "-", re.sub(r" +", " ", _NUMBER.sub("#", text)))
-
-
-@contextlib.contextmanager
-def _own_cache() -> Iterator[None]:
-    if "FMNISTLAB_CACHE" in os.environ:
-        yield
-        return
-    os.environ["FMNISTLAB_CACHE"] = _CACHE.name
-    try:
-        yield
-    finally:
-        del os.environ["FMNISTLAB_CACHE"]
 
 
 @contextlib.contextmanager

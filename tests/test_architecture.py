@@ -20,7 +20,8 @@ PACKAGES = {"fmnistlab.data", "fmnistlab.models", "fmnistlab.results", "fmnistla
 
 # A module imports only from floors below its own, or from its own folder.
 FLOORS = [
-    {"errors", "shapes", "atomic_file", "regular_file", "json_text", "version"},
+    {"terminal"},
+    {"errors", "logger", "shapes", "atomic_file", "regular_file", "json_text", "version"},
     {"checks"},
     {"seeding", "global_random", "run_folder_state", "strict_json", "typed_json"},
     {"data"},
@@ -99,10 +100,18 @@ def test_modules_stay_small_and_have_names(module: str) -> None:
     assert not {"utils", "util", "misc", "common", "helpers"} & set(module.split("."))
 
 
-def test_only_the_command_line_prints() -> None:
-    for module, path in MODULES.items():
-        if not module.startswith("fmnistlab.cli."):
-            assert not re.search(r"\bprint\(", path.read_text(encoding="utf-8")), module
+def modules_with(pattern: str) -> set[str]:
+    """Modules in whose source a pattern occurs."""
+    texts = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items()}
+    return {module for module, text in texts.items() if re.search(pattern, text)}
+
+
+def test_one_module_prints_and_one_makes_loggers() -> None:
+    """Otherwise text from outside could reach a terminal past `fmnistlab.terminal`."""
+    assert modules_with(r"\bprint\(") == {"fmnistlab.cli.output"}
+    quiets_pillow = "fmnistlab.data.picture_file"
+    assert modules_with(r"\bgetLogger\(") == {"fmnistlab.logger", quiets_pillow}
+    assert not modules_with(r"std(out|err)\.write|tqdm\.write|print_exc|\.lastResort")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def assert_rebuilt(scene: Scene, content: bytes) -> None:
     good = scene.entry.read_bytes()
     assert content != good
     scene.entry.write_bytes(content)
+    with pytest.raises(UnusableError):
+        cache_entry.load(scene.entry, 10**6)
     assert scene.reads_right()
     assert scene.entry.read_bytes() == good
 
@@ -63,6 +65,11 @@ def test_a_label_out_of_range_is_not_believed(scene: Scene, label: int, row: int
     labels = TABLE.labels.copy()
     labels[row] = label
     assert_rebuilt(scene, forged(facts_of(scene.entry), FashionTable(TABLE.images, labels)))
+
+
+@pytest.mark.parametrize("more", [b"\0", b"\n", bytes(785)])
+def test_a_file_with_more_at_its_end_is_not_believed(scene: Scene, more: bytes) -> None:
+    assert_rebuilt(scene, scene.entry.read_bytes() + more)
 
 
 def test_a_file_of_no_rows_is_not_believed(scene: Scene) -> None:

@@ -20,9 +20,17 @@ from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiment import ExperimentConfig
 from fmnistlab.testing import tiny_dataset
-from fmnistlab.training.callbacks import BestWeights, Checkpointing, EarlyStopping, LogLines
+from fmnistlab.training.callbacks import (
+    BestWeights,
+    Callback,
+    Checkpointing,
+    EarlyStopping,
+    LogLines,
+    Run,
+)
 from fmnistlab.training.callbacks.monitor import Monitor
 from fmnistlab.training.callbacks.placement import choose_device
+from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.seeds import fit_seeds, seeded_model
 from fmnistlab.training.threads import cpu_threads
@@ -124,10 +132,21 @@ def config_that_is_json(**settings: Any) -> None:
         assert type(value) in (int, float, str)
 
 
-def fit_that_is_refused_or_runs(epochs: Any) -> None:
-    trainer = Trainer(tiny_linear(), device="cpu")
-    if type(epochs) is not int or not 3 < epochs <= 10**9:  # else it is right, and takes long
-        trainer.fit(tiny_set(8), epochs=epochs)
+class Stops(Callback):
+    """Ends a fit after its first epoch and notes which was to be the last."""
+
+    last: Any = None
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        self.last = run.last_epoch
+        run.stop("seen enough")
+
+
+def fit_of_possible_length(epochs: Any) -> None:
+    stops = Stops()
+    Trainer(tiny_linear(), device="cpu", callbacks=[stops]).fit(tiny_set(8), epochs=epochs)
+    assert type(stops.last) is int
+    assert 1 <= stops.last <= 10**9
 
 
 def few_rows(rows: Any) -> None:
@@ -152,7 +171,7 @@ SETTINGS = {
     "flip": HorizontalFlip,
     "shift": RandomShift,
     "trainer seed": trainer_that_knows_its_seed,
-    "fit epochs": fit_that_is_refused_or_runs,
+    "fit epochs": fit_of_possible_length,
     "model seed": lambda value: seeded_model(tiny_linear, value),
     "seeds": lambda value: fit_seeds(tiny_linear, tiny_set(8), seeds=value, epochs=1, n_jobs=1),
     "one of the seeds": lambda value: fit_seeds(

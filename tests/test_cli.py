@@ -356,11 +356,11 @@ def test_trouble_with_the_machine_has_its_own_exit_code(
     assert error_of(capsys)
 
 
-def test_very_verbose_shows_the_traceback() -> None:
-    from fmnistlab.errors import UnknownModelError
-
-    with pytest.raises(UnknownModelError):
-        run(["train", "nothing", "-vv"])
+def test_very_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "nothing", "-vv"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):\n")
+    assert "fmnistlab.errors.UnknownModelError: There is no model 'nothing'." in said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import builtins
 import copy
+import errno
+import pickle
+import traceback
 
 import pytest
 from hypothesis import given
@@ -46,6 +49,37 @@ def test_a_format_error_names_everything_once() -> None:
     error = DataFormatError("a.csv", "is too large", line=7, column="pixel3", value="256")
     assert str(error) == "a.csv, line 7, column pixel3: '256' is too large"
     assert len(DataFormatError("a.csv", "x", value="9" * 1000).value or "") == 40
+
+
+HOSTILE = "a\x1b[2J\r\u202e\udcff\x9b"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_message_is_printable_whoever_prints_it(kind: type[FmnistlabError]) -> None:
+    error = DataFormatError(HOSTILE, HOSTILE) if kind is DataFormatError else kind(HOSTILE)
+    error.add_note(HOSTILE)
+    for text in (str(error), *map(str, error.args), *traceback.format_exception(error)):
+        assert not set(HOSTILE[1] + "\r\u202e\udcff\x9b") & set(text)
+    assert r"a\x1b[2J\r\u202e\udcff\x9b" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (type(error), str(error))
+
+
+def test_a_message_may_have_lines_but_no_end_of_them() -> None:
+    assert str(FmnistlabError("a\n\tb")) == "a\n\tb"
+    assert len(str(FmnistlabError("x" * 100_000))) <= 2000
+
+
+def test_fields_keep_what_they_were_given() -> None:
+    error = DataFormatError(HOSTILE, "is too large", column=HOSTILE, value="\x1b")
+    assert (error.path, error.column, error.value) == (HOSTILE, HOSTILE, "\x1b")
+
+
+def test_parts_that_are_no_text_and_those_of_built_in_kinds_are_printable_too() -> None:
+    assert "\x1b" not in str(FmnistlabError(ValueError("\x1b")))
+    error = errors.DataFileError(errno.ENOENT, "gone\x1b", "file\x1b")
+    assert (error.errno, "\x1b" in str(error)) == (errno.ENOENT, False)
+    assert FmnistlabError(7).args == (7,)
 
 
 def test_suggestions_are_near_or_nothing() -> None:

@@ -97,6 +97,30 @@ def test_errors_on_the_way_out_do_not_hide_the_first_one(where: set[str], other:
     assert len(raised.value.__notes__) == len(where)
 
 
+def test_a_note_is_printable_even_if_its_error_cannot_print_itself() -> None:
+    class MuteError(Exception):
+        def __repr__(self) -> str:
+            raise ValueError
+
+        __str__ = __repr__
+
+    class Bad(Recorder):
+        def note(self, hook: str) -> None:
+            if hook == "on_fit_start":
+                raise ValueError("first")
+            if hook == "on_error":
+                raise MuteError
+            if hook == "close":
+                raise KeyError("a\x1b[2J")
+
+    with pytest.raises(ValueError, match="first") as raised:
+        Trainer(tiny_linear(), SMALL, callbacks=[Bad()]).fit(tiny_set())
+    assert [note.split("came: ")[1] for note in raised.value.__notes__] == [
+        "MuteError: (its text cannot be shown)",
+        r"KeyError: 'a\x1b[2J'",
+    ]
+
+
 def test_a_close_that_fails_after_success_is_raised_after_all_are_closed() -> None:
     class Bad(Recorder):
         def note(self, hook: str) -> None:

@@ -295,3 +295,16 @@ def test_outputs_that_are_no_float_tensor_are_named() -> None:
     model.answer = torch.zeros(20, 10, dtype=torch.int64)
     with pytest.raises(ModelOutputError, match=r"numbers of type torch.int64"):
         prepare_model(model, some_batch(20))
+
+
+def test_a_mean_loss_is_exact_whatever_the_order_of_the_batches() -> None:
+    """Added one by one in float64, each 1 would be lost beside 1e16, but not before it."""
+
+    def mean(losses: list[float]) -> float:
+        meter = Meter()
+        for loss in losses:
+            meter.add(torch.tensor(loss), torch.zeros(1, 10), torch.zeros(1, dtype=torch.int64))
+        return meter.metrics().loss
+
+    large = float(torch.tensor(1e16))
+    assert mean([large, *[1.0] * 8]) == mean([*[1.0] * 8, large]) == (int(large) + 8) / 9

@@ -38,7 +38,7 @@ def test_numbers_are_right_aligned_and_text_left_aligned() -> None:
         (math.nan, "nan"),
         (-math.inf, "-inf"),
         (None, "-"),
-        ("a\nb\x1b[2J", "a?b?[2J"),
+        ("a\nb\x1b[2J\u202e", r"a\nb\x1b[2J\u202e"),
         ("Größe", "Größe"),
     ],
 )
@@ -80,6 +80,11 @@ def test_no_text_is_cut_below_eight_characters() -> None:
 
 def test_a_long_title_of_a_text_column_is_cut_too() -> None:
     assert format_table(["a long title"], [("x",)], width=9).split("\n")[0] == "a long..."
+
+
+def test_a_cut_never_ends_in_half_a_joined_letter() -> None:
+    line = format_table(["a"], [("\N{FIRE}\u200d" * 9 + "\N{FIRE}",)], width=13).split("\n")[-1]
+    assert line == "\u200d".join("\N{FIRE}" * 5) + "..."
 
 
 def test_a_row_of_another_length_is_refused() -> None:

@@ -52,6 +52,8 @@ def test_possible_numbers_double_up_to_the_cores(monkeypatch: pytest.MonkeyPatch
     assert possible_threads()[0] == 1
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(6), raising=False)
     assert possible_threads() == [1, 2, 4]
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(5000), raising=False)
+    assert possible_threads()[-1] == threads.MAX_THREADS
     monkeypatch.delattr("os.sched_getaffinity")
     monkeypatch.setattr("os.cpu_count", lambda: None)
     assert possible_threads() == [1]

@@ -7,9 +7,13 @@ import sys
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    from fmnistlab.cli.main import run  # noqa: PLC0415 - the console script imports this module
+    # The console script imports this module, and the streams come before all that may open files.
+    from fmnistlab.cli.streams import prepare_streams  # noqa: PLC0415
 
-    sys.exit(run(sys.argv[1:]))
+    prepare_streams()
+    from fmnistlab.cli.process import run_process  # noqa: PLC0415
+
+    sys.exit(run_process(sys.argv[1:]))
 
 
 if __name__ == "__main__":

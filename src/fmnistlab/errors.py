@@ -2,7 +2,8 @@
 
 All of them derive from `FmnistlabError`; each one is also the built-in kind that callers would
 expect (`ValueError`, `LookupError`, `OSError`, ...), so code that knows nothing of fmnistlab can
-catch it too. `exit_code` is what the command line returns for it.
+catch it too. `exit_code` is what the command line returns for it. Text from
+outside in a message, such as a file name, is made printable there, for whoever prints it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,32 @@ from collections.abc import Iterable
 from os import PathLike, fspath
 from typing import ClassVar
 
+from fmnistlab.terminal import printable
+
 
 class FmnistlabError(Exception):
     """Base of all errors raised by fmnistlab.
+
+    Args:
+        *message: what went wrong; text is made printable by `fmnistlab.terminal.printable`, and may
+            have several lines. Fields of the subclasses keep what they were given.
 
     Attributes:
         exit_code: exit code of the command line for this kind of error (1 to 5).
     """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *message: object) -> None:
+        super().__init__(*(_clean(part) if isinstance(part, str) else part for part in message))
+
+    def __str__(self) -> str:
+        # Once more, for what the built-in kind adds, and for parts that are no text.
+        return _clean(super().__str__())
+
+    def add_note(self, note: str) -> None:
+        """Adds a note that tracebacks show, printable."""
+        super().add_note(_clean(note))
 
 
 class ConfigurationError(FmnistlabError, ValueError):
@@ -157,6 +175,10 @@ class Terminated(SystemExit):
 
 class MissingExtraError(FmnistlabError, ImportError):
     """An optional dependency is needed; the message says which extra installs it."""
+
+
+def _clean(text: str) -> str:
+    return printable(text, lines=True)
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:

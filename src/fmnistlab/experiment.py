@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.json_text import json_text
+from fmnistlab.logger import get_logger
 from fmnistlab.models.registry import create_model
 from fmnistlab.records.config import (
     BUNDLED,
@@ -55,7 +55,7 @@ from fmnistlab.training.trainer import Trainer
 from fmnistlab.training.weights_hash import weights_sha256
 from fmnistlab.typed_json import read_as
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _MOST_TRIED = 4096
 """Images in the batches on which numbers of threads are tried; a batch may be set to more than

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.faults import trial
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 
 from fmnistlab.testing import RecordingCallback
 from fmnistlab.training.callbacks.base import HOOKS
@@ -25,28 +28,31 @@ class _Raising(RecordingCallback):
 
 def run(trials: int, seed: int) -> Score:
     """Raises every kind of error in every hook."""
-    score = Score()
-    for kind in ERRORS:
-        for hook in PLACES:
-            planted = kind("planted")
-            before, culprit, after = (
-                RecordingCallback(),
-                _Raising(hook, planted),
-                RecordingCallback(),
-            )
-            made = trial.trainer(trial.RECIPE, before, culprit, after)
-            raised: BaseException | None = None
-            try:
-                made.fit(*trial.data())
-            except BaseException as error:  # noqa: BLE001 - every kind is planted
-                raised = error
-            closed = all(c.calls.count("close") == 1 for c in (before, culprit, after))
-            told = hook == "close" or all(c.calls.count("on_error") == 1 for c in (before, after))
-            epochs = {"on_fit_end": 3, "close": 3, "on_epoch_end": 1}.get(hook, 0)
-            good = raised is planted and closed and told and len(made.history) == epochs
-            what = f"{kind.__name__} in {hook}: raised {raised!r}, {before.calls[-2:]}"
-            score.count(good=good, trial=what)
-    return score
+    pairs = [*itertools.product(ERRORS, PLACES)]
+    trial.uninterrupted()  # what torch imports for the first training, all processes share
+
+    def one(number: int, score: Score) -> None:
+        kind, hook = pairs[number]
+        problem = _problem(kind("planted"), hook)
+        score.count(good=not problem, trial=f"{kind.__name__} in {hook}: {problem}")
+
+    return tried(one, trials, each=len(PLACES))
+
+
+def _problem(planted: BaseException, hook: str) -> str:
+    """Returns what went wrong, or ""."""
+    before, culprit, after = RecordingCallback(), _Raising(hook, planted), RecordingCallback()
+    made = trial.trainer(trial.RECIPE, before, culprit, after)
+    raised: BaseException | None = None
+    try:
+        made.fit(*trial.data())
+    except BaseException as error:  # noqa: BLE001 - every kind is planted
+        raised = error
+    closed = all(c.calls.count("close") == 1 for c in (before, culprit, after))
+    told = hook == "close" or all(c.calls.count("on_error") == 1 for c in (before, after))
+    epochs = {"on_fit_end": 3, "close": 3, "on_epoch_end": 1}.get(hook, 0)
+    good = raised is planted and closed and told and len(made.history) == epochs
+    return "" if good else f"raised {raised!r}, {before.calls[-2:]}"
 
 
 DRILL = Drill(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -38,12 +40,15 @@ class Child:
     Args:
         function: takes no arguments; what it returns is sent back by a pipe.
         quiet: whether its standard output and error go nowhere.
+        longest: seconds after which it counts as hung.
     """
 
-    def __init__(self, function: Callable[[], Any], *, quiet: bool = True) -> None:
+    def __init__(
+        self, function: Callable[[], Any], *, quiet: bool = True, longest: float = LONGEST
+    ) -> None:
         torch.set_num_threads(1)  # before the fork: threads do not survive one
         self._reader, writer = os.pipe()
-        self._started = time.monotonic()
+        self._started, self._longest = time.monotonic(), longest
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
@@ -53,6 +58,14 @@ class Child:
             os._exit(code)
         os.close(writer)
 
+    def fileno(self) -> int:
+        """Returns the pipe that can be read once the child has ended; for `select`."""
+        return self._reader
+
+    def time_left(self) -> float:
+        """Returns the seconds until the child counts as hung, at least 0."""
+        return max(0.0, self._started + self._longest - time.monotonic())
+
     def signal(self, number: int) -> None:
         """Sends a signal, if the child is still there to get it."""
         os.kill(self.pid, number)
@@ -60,19 +73,15 @@ class Child:
     def wait(self) -> Ending:
         """Waits for the end and returns how it came; a hung child is killed and says so."""
         sent = bytearray()
-        os.set_blocking(self._reader, False)
         while True:
-            try:
-                block = os.read(self._reader, 2**20)
-                sent += block
-                if not block:
-                    break
-            except BlockingIOError:
-                if time.monotonic() - self._started > LONGEST:
-                    os.kill(self.pid, signal.SIGKILL)
-                    sent.clear()
-                    break
-                time.sleep(0.0005)
+            if not select.select([self._reader], [], [], self.time_left())[0]:
+                os.kill(self.pid, signal.SIGKILL)
+                sent.clear()
+                break
+            block = os.read(self._reader, 2**20)
+            sent += block
+            if not block:
+                break
         os.close(self._reader)
         _, status = os.waitpid(self.pid, 0)
         result, error = pickle.loads(sent) if sent else (None, "")
@@ -87,6 +96,9 @@ def run_child(function: Callable[[], Any]) -> Ending:
 
 def _run(function: Callable[[], Any], writer: int, *, quiet: bool) -> int:
     """Runs in the child; returns its exit code."""
+    # A fork inherits the tracing of test coverage; what it finds here would be thrown away.
+    threading.settrace(None)  # type: ignore[arg-type]
+    sys.settrace(None)
     if quiet:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import random
 import re
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 from tests.faults.small_csv import cells_of, make_rows, same, table_of, text_of
 from tests.strategies import edited
 
@@ -27,22 +27,24 @@ _CELL = re.compile(rb'("?)(0|[1-9][0-9]{0,2})\1')
 
 def run(trials: int, seed: int) -> Score:
     """Changes a good file in one to three places and reads it, with and without `expect`."""
-    score = Score()
     rows = make_rows(ROWS, seed)
     whole = table_of(rows)
     expect = fingerprint(whole.images, whole.labels)
     content = text_of(cells_of(rows)).encode()
-    ends: collections.Counter[str] = collections.Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "data.csv")
-        for number in range(trials):
-            edits = _edits(random.Random(f"{seed} {number}"))
-            text = edited(content, edits)
+
+    def one(number: int, score: Score) -> None:
+        edits = _edits(random.Random(f"{seed} {number}"))
+        text = edited(content, edits)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "data.csv")
             path.write_bytes(text)
             end, good = _judge(path, text, whole, expect)
-            ends[end] += 1
-            score.count(good=good, trial=f"trial {number} of seed {seed}, {edits}: {end}")
-    score.notes.append(", ".join(f"{count:,} {end}" for end, count in ends.most_common()))
+        score.figures[end] += 1
+        score.count(good=good, trial=f"trial {number} of seed {seed}, {edits}: {end}")
+
+    score = tried(one, trials, each=100)
+    ends = score.figures.most_common()
+    score.notes.append(", ".join(f"{count:,} {end}" for end, count in ends))
     return score
 
 

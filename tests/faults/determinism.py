@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import run_all
 
 CODE = """
 import os
@@ -22,10 +23,10 @@ print(*trial.uninterrupted())
 def run(trials: int, seed: int) -> Score:
     """Trains in fresh processes that differ in all that must not matter."""
     score = Score()
-    chooser = random.Random(seed)
     root = Path(__file__).parent.parent.parent
-    first = None
-    for number in range(trials):
+
+    def train(number: int) -> tuple[int, str, dict[str, str]]:
+        chooser = random.Random(f"{seed} {number}")
         surroundings = {
             "PYTHONHASHSEED": str(chooser.randrange(2**32)),
             "LC_ALL": chooser.choice(["C", "C.UTF-8", "POSIX"]),
@@ -42,9 +43,13 @@ def run(trials: int, seed: int) -> Score:
                 text=True,
                 check=False,
             )
-        said = finished.stdout or finished.stderr[-500:]
-        first = first or said
-        good = finished.returncode == 0 and said == first
+        return finished.returncode, finished.stdout or finished.stderr[-500:], surroundings
+
+    endings = run_all([lambda number=number: train(number) for number in range(trials)])
+    first = endings[0].result and endings[0].result[1]
+    for number, ending in enumerate(endings):
+        code, said, surroundings = ending.result or (ending.code, ending.error, {})
+        good = code == 0 and said == first
         score.count(good=good, trial=f"process {number}, {surroundings}: {said!r}, first {first!r}")
     return score
 

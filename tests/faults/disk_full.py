@@ -17,6 +17,7 @@ from typing import Any
 from tests.faults import trial
 from tests.faults.children import run_child
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 
 from fmnistlab.errors import CheckpointWriteError
 from fmnistlab.training.callbacks import Callback, Run
@@ -85,16 +86,15 @@ def _gone(folder: Path) -> dict[str, Any]:
 
 def run(trials: int, seed: int) -> Score:
     """Fills the disk at random offsets of a checkpoint, then takes the folder away."""
-    score = Score()
-    chooser = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         trial.train(Path(name), every_steps=8)
         size = list_checkpoints(name)[0].stat().st_size
-    for _ in range(trials):
-        offset = chooser.randrange(size)
+
+    def one(number: int, score: Score) -> None:
+        offset = random.Random(f"{seed} {number}").randrange(size)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "checkpoints")
-            found = run_child(lambda: _full_at(folder, offset)).result or {}  # noqa: B023 - runs now
+            found = run_child(lambda: _full_at(folder, offset)).result or {}
             kept = newest_checkpoint(folder)
             said = str(found.get("error"))
             left = names(folder)
@@ -109,6 +109,8 @@ def run(trials: int, seed: int) -> Score:
             )
             what = f"offset {offset} of {size}: {found}, left {left}"
             score.count(good=good, trial=what)
+
+    score = tried(one, trials)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "checkpoints")
         found = run_child(lambda: _gone(folder)).result or {}

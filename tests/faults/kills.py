@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from tests.faults import trial
 from tests.faults.children import Child, Ending, run_child
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import AT_ONCE, run_all, tried
 
 from fmnistlab.training import checkpoint
 from fmnistlab.training.callbacks import checkpointing
@@ -54,23 +56,27 @@ def _kill_once(folder: Path, every_steps: int, chooser: random.Random, life: flo
 
 def run(trials: int, seed: int) -> Score:
     """Makes trainings, each killed up to three times and started again."""
-    score = Score()
-    chooser = random.Random(seed)
     wanted = trial.uninterrupted()
-    life = run_child(trial.uninterrupted.__wrapped__).seconds * 1.5
-    killed = resumed = 0
-    for number in range(trials):
+    lives = run_all([trial.uninterrupted.__wrapped__] * AT_ONCE)  # as slow as in the trials
+    life = statistics.median(ending.seconds for ending in lives) * 1.5
+
+    def one(number: int, score: Score) -> None:
+        chooser = random.Random(f"{seed} {number}")
         every = chooser.choice([1, 1, 2, 5])
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "checkpoints")
             for _ in range(chooser.randint(1, KILLS)):
                 ending = _kill_once(folder, every, chooser, life)
-                killed += ending.code == -signal.SIGKILL
-                resumed += any(folder.glob("step-*")) if folder.exists() else False
-            last = run_child(lambda: _train_and_tell(folder, every, None))  # noqa: B023 - runs now
+                if ending.code == -signal.SIGKILL:
+                    score.figures["kills"] += 1
+                    score.figures["late"] += any(folder.glob("step-*"))
+            last = run_child(lambda: _train_and_tell(folder, every, None))
             what = f"trial {number} of seed {seed}: {last.error or last.result}"
             score.count(good=last.result == wanted, trial=what)
-    score.notes.append(f"{killed} kills, {resumed} of them after a first checkpoint")
+
+    score = tried(one, trials)
+    kills, late = score.figures["kills"], score.figures["late"]
+    score.notes.append(f"{kills} kills, {late} of them after a first checkpoint")
     return score
 
 

@@ -12,6 +12,7 @@ import torch
 from tests.faults import trial
 from tests.faults.children import run_child
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
@@ -19,6 +20,9 @@ from fmnistlab.errors import DeviceMemoryError
 from fmnistlab.training.trainer import Trainer
 
 IMAGES = 512
+AT_ONCE = 2
+"""Trials at once: each takes 600 MB."""
+
 SLACK = 2**20 * 40
 """Bytes by which the memory may be larger afterwards; Python and malloc keep some of it."""
 
@@ -71,14 +75,14 @@ def _starve(batch_size: int, fail_at: int | None) -> dict[str, Any]:
 
 def run(trials: int, seed: int) -> Score:
     """Half of the trials run into a real limit, half into torch's own error at a random step."""
-    score = Score()
-    chooser = random.Random(seed)
     trial.uninterrupted()  # what torch imports for the first training is not counted
-    for number in range(trials):
+
+    def one(number: int, score: Score) -> None:
+        chooser = random.Random(f"{seed} {number}")
         real = number % 2 == 0
         batch_size = chooser.choice([384, 448, IMAGES]) if real else chooser.choice([8, 16])
         fail_at = None if real else chooser.randint(1, IMAGES // batch_size)
-        ending = run_child(lambda: _starve(batch_size, fail_at))  # noqa: B023 - runs now
+        ending = run_child(lambda: _starve(batch_size, fail_at))
         found = ending.result or {}
         good = (
             f"batches of {batch_size} images" in found.get("said", "")
@@ -87,7 +91,8 @@ def run(trials: int, seed: int) -> Score:
             and found["epochs"] == 1
         )
         score.count(good=good, trial=f"batch {batch_size}, fails at {fail_at}: {ending}")
-    return score
+
+    return tried(one, trials, at_once=AT_ONCE)
 
 
 DRILL = Drill("out of memory: named, memory given back, the process trains on", run, 20, 100)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tests.faults import trial
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
@@ -99,9 +100,10 @@ def _one(kind: str, step: int, value: float, chooser: random.Random, folder: Pat
 
 def run(trials: int, seed: int) -> Score:
     """Puts nan and infinities into images, loss, gradients and weights at random steps."""
-    score = Score()
-    chooser = random.Random(seed)
-    for number in range(trials):
+    trial.uninterrupted()  # what torch imports for the first training, all processes share
+
+    def one(number: int, score: Score) -> None:
+        chooser = random.Random(f"{seed} {number}")
         kind = KINDS[number % len(KINDS)]
         step = chooser.randint(2, trial.STEPS)
         value = chooser.choice([math.nan, math.inf, -math.inf])
@@ -111,7 +113,8 @@ def run(trials: int, seed: int) -> Score:
             problem = _one(kind, step, value, chooser, Path(name))
         what = f"trial {number} of seed {seed}: {value} in {kind}, step {step}: {problem}"
         score.count(good=not problem, trial=what)
-    return score
+
+    return tried(one, trials, each=len(KINDS))
 
 
 DRILL = Drill("nan and infinity: caught in the same step, never saved", run, 50, 200)

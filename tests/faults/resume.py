@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from tests.faults import trial
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.training.callbacks import Checkpointing
@@ -103,10 +104,9 @@ def _check(setting: Setting, steps: list[int], score: Score) -> None:
 
 def run(trials: int, seed: int) -> Score:
     """Resumes at every step of as many settings as fit into `trials`."""
-    score = Score()
     settings = SETTINGS[: max(1, trials // (trial.STEPS + 1))]
-    for setting in settings:
-        _check(setting, list(range(1, trial.STEPS + 1)), score)
+    steps = list(range(1, trial.STEPS + 1))
+    score = tried(lambda number, score: _check(settings[number], steps, score), len(settings))
     score.notes.append(f"{len(settings)} of {len(SETTINGS)} settings")
     return score
 

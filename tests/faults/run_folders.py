@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.faults.children import Child
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 
 from fmnistlab import testing
 from fmnistlab.errors import RunFolderError
@@ -32,17 +33,18 @@ def _train(folder: Path, seed: int) -> str:
 
 def run(trials: int, seed: int) -> Score:
     """Starts two trainings at once, as often as asked for."""
-    score = Score()
-    for number in range(trials):
+
+    def one(number: int, score: Score) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             testing.write_tiny_csv(folder / "tiny.csv", rows=60)
-            children = [Child(lambda s=s: _train(folder, seed + s)) for s in range(2)]  # noqa: B023
+            children = [Child(lambda s=s: _train(folder, seed + s)) for s in range(2)]
             said = sorted(str(child.wait().result) for child in children)
             refused = "another training is writing" in said[0] or "is not empty" in said[0]
             good = refused and said[1] == "trained" and (folder / "run" / RESULT).exists()
             score.count(good=good, trial=f"trial {number}: {said}")
-    return score
+
+    return tried(one, trials)
 
 
 DRILL = Drill("two trainings, one run folder: the second is refused", run, 3, 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,12 +17,14 @@ class Score:
         total: all trials.
         failures: one sentence for each of the others.
         notes: figures worth showing, such as "12 % of the kills hit a save".
+        figures: what notes are made of, counted over all trials.
     """
 
     passed: int = 0
     total: int = 0
     failures: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
+    figures: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def count(self, *, good: bool, trial: str) -> None:
         """Counts one trial.
@@ -34,6 +37,14 @@ class Score:
         self.passed += good
         if not good:
             self.failures.append(trial)
+
+    def add(self, later: Score) -> None:
+        """Counts the trials of another score after those of this one."""
+        self.total += later.total
+        self.passed += later.passed
+        self.failures += later.failures
+        self.notes += later.notes
+        self.figures += later.figures
 
 
 class Drill(NamedTuple):

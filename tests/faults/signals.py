@@ -12,6 +12,7 @@ from typing import Any
 from tests.faults import trial
 from tests.faults.children import Child
 from tests.faults.score import Drill, Score
+from tests.faults.side_by_side import tried
 
 from fmnistlab.training.callbacks import Callback, Run
 from fmnistlab.training.checkpoint_folder import newest_checkpoint
@@ -60,11 +61,10 @@ def _begin(folder: Path) -> Child:
 
 def run(trials: int, seed: int) -> Score:
     """Sends one, two or five signals at random moments and starts again."""
-    score = Score()
-    chooser = random.Random(seed)
     wanted = trial.uninterrupted()
-    late = 0
-    for number in range(trials):
+
+    def one(number: int, score: Score) -> None:
+        chooser = random.Random(f"{seed} {number}")
         kind = chooser.choice([signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
         times = chooser.choice([1, 1, 1, 2, 5])
         with tempfile.TemporaryDirectory() as name:
@@ -78,7 +78,7 @@ def run(trials: int, seed: int) -> Score:
             checkpoints = folder / "checkpoints"
             saved = checkpoints.exists() and newest_checkpoint(checkpoints) is not None
             ended = (folder / "ended").exists()
-            late += ended
+            score.figures["late"] += ended
             saved = saved or ended
             if ending.code == 0:  # it was over before the signal came
                 good = ending.result == wanted
@@ -91,7 +91,9 @@ def run(trials: int, seed: int) -> Score:
             good = good and again.result == wanted
             what = f"trial {number} of seed {seed}: {times} x {kind.name}: {ending}, then {again}"
             score.count(good=good, trial=what)
-    score.notes.append(f"{late} of {trials} came after the last step")
+
+    score = tried(one, trials)
+    score.notes.append(f"{score.figures['late']} of {trials} came after the last step")
     return score
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmnistlab.json_text import json_text
+from fmnistlab.cli import output
+from fmnistlab.cli.paths import path_argument
 
 if TYPE_CHECKING:
     from fmnistlab.data.dataset import FashionMNISTCSV
@@ -30,7 +30,11 @@ def add_parser(
         allow_abbrev=False,
     )
     parser.add_argument(
-        "files", metavar="FILE", nargs="*", type=Path, help="CSV files to check (default: bundled)"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=path_argument,
+        help="CSV files to check (default: bundled)",
     )
     parser.add_argument(
         "--expect",
@@ -41,14 +45,14 @@ def add_parser(
     parser.add_argument(
         "--picture",
         nargs="?",
-        type=Path,
+        type=path_argument,
         const=_DEFAULT_PICTURE,
         metavar="FILE",
         help=f"draw ten images of each class into FILE (default: {_DEFAULT_PICTURE})",
     )
     parser.add_argument(
         "--export",
-        type=Path,
+        type=path_argument,
         metavar="DIR",
         help="write the bundled data as fashion-mnist_train.csv and fashion-mnist_test.csv",
     )
@@ -72,14 +76,14 @@ def _data(options: argparse.Namespace) -> int:
     else:
         tables = [FashionMNISTCSV.bundled(part) for part in ("train", "test")]
     if options.json:
-        print(json_text([_describe(table) for table in tables]))
+        output.json_result([_describe(table) for table in tables])
     else:
         for table in tables:
             _print(table)
     if options.picture is not None:
         _draw(tables[0], options.picture)
     elif not options.json:
-        print("see it: fmnistlab data --picture", file=sys.stderr)
+        output.message("see it: fmnistlab data --picture")
     return 0
 
 
@@ -104,21 +108,26 @@ def _print(table: FashionMNISTCSV) -> None:
     from fmnistlab.results.tables import format_table
 
     facts = _describe(table)
-    print(facts["name"])
-    print(f"  rows         {len(table):,} images of 28 x 28 pixels")
-    print(f"  pixels       mean {facts['pixel_mean']:.5f}, deviation {facts['pixel_std']:.5f}")
-    print(f"  fingerprint  {table.fingerprint}")
-    print()
+    output.result(table.name)
+    output.result(f"  rows         {len(table):,} images of 28 x 28 pixels")
+    output.result(
+        f"  pixels       mean {facts['pixel_mean']:.5f}, deviation {facts['pixel_std']:.5f}"
+    )
+    output.result(f"  fingerprint  {table.fingerprint}")
+    output.result()
     rows = [(label, *entry) for label, entry in enumerate(_class_counts(table).items())]
-    print(format_table(["label", "class", "images"], rows))
-    print()
+    output.result_block(format_table(["label", "class", "images"], rows))
+    output.result()
 
 
 def _draw(table: FashionMNISTCSV, path: Path) -> None:
     from fmnistlab.results.plots import plot_samples, save_figure
+    from fmnistlab.terminal import printable
 
-    save_figure(plot_samples(table.data, table.targets, heading=table.name), path)
-    print(f"picture: {path}")
+    # To matplotlib, text between two dollar signs is a formula.
+    heading = printable(table.name, limit=80).replace("$", r"\$")
+    save_figure(plot_samples(table.data, table.targets, heading=heading), path)
+    output.result(f"picture: {path}")
 
 
 def _export(folder: Path) -> int:
@@ -135,5 +144,5 @@ def _export(folder: Path) -> int:
             raise DataFileError(f"{path}: exists already; remove it or name another folder.")
     for part, path in paths.items():
         FashionMNISTCSV.bundled(part).to_csv(path)
-        print(path)
+        output.result(str(path))
     return 0

@@ -6,6 +6,7 @@ import sys
 
 from tqdm import tqdm
 
+from fmnistlab.cli import output
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.run import Run
@@ -37,5 +38,5 @@ def epoch_line(record: EpochRecord) -> str:
 
 def _print_above_bar(line: str) -> None:
     """Prints without tearing a progress bar that may be drawn on the same terminal."""
-    tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()
+    with tqdm.external_write_mode(file=sys.stdout):
+        output.result(line)

@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from fmnistlab.json_text import json_text
+from fmnistlab.cli import output
+from fmnistlab.cli.paths import path_argument
 
 
 def add_parser(
@@ -22,10 +23,12 @@ def add_parser(
         "and prints loss, accuracy with its 95 % interval, and a line for each class.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="a folder that `train` wrote")
+    parser.add_argument(
+        "run", metavar="RUN", type=path_argument, help="a folder that `train` wrote"
+    )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=path_argument,
         metavar="FILE",
         help="a CSV file to measure on, all of it (default: the run's own test set)",
     )
@@ -68,9 +71,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             "fingerprint": data.fingerprint,
             "classes": [dataclasses.asdict(score) for score in scores],
         }
-        print(json_text(content))
+        output.json_result(content)
         return 0
-    print(metrics)
-    print()
-    print(class_table(scores))
+    output.result(str(metrics))
+    output.result()
+    output.result_block(class_table(scores))
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import errno
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import fmnistlab.cli.data
 import fmnistlab.cli.evaluate
@@ -16,7 +16,10 @@ import fmnistlab.cli.models
 import fmnistlab.cli.predict
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
+from fmnistlab.cli import output
 from fmnistlab.errors import FmnistlabError, Terminated
+from fmnistlab.logger import PrintableFormatter
+from fmnistlab.terminal import describe, one_line, text_of
 from fmnistlab.training.interruption import heed_termination
 from fmnistlab.version import __version__
 
@@ -53,39 +56,84 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    options = build_parser().parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(message)s",
-        level={0: logging.WARNING, 1: logging.INFO}.get(options.verbose, logging.DEBUG),
-    )
+    try:
+        options = build_parser().parse_args(arguments)
+    except output.ResultError as error:  # it was to print help
+        return complain(error)
+    _log_to_standard_error(options.verbose)
     try:
         with heed_termination():
             code: int = options.command(options)
-        sys.stdout.flush()
-    except FmnistlabError as error:
-        if options.verbose > 1:
-            raise
-        return _complain(error, 5 if getattr(error, "errno", None) in _NO_ROOM else error.exit_code)
-    except BrokenPipeError:
-        # Somebody closed the pipe, as `| head` does. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (KeyboardInterrupt, Terminated) as ended:
         code = 130 if isinstance(ended, KeyboardInterrupt) else int(str(ended.code))
-        return _complain("interrupted" if code == 130 else "terminated", code)
-    except MemoryError:
-        return _complain("out of memory. Close other programs, or take a smaller model.", 5)
-    except OSError as error:
-        if options.verbose > 1:
-            raise
-        return _complain(error, 5 if error.errno in _NO_ROOM else 1)
+        output.error("interrupted" if code == 130 else "terminated")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the last resort; all is told
+        return complain(error, verbose=options.verbose)
     return code
+
+
+def complain(error: BaseException, *, verbose: int = 0) -> int:
+    """Prints why a command failed: one line, or the traceback if `verbose` is at least 2.
+
+    Nothing is printed where nobody reads the result: `| head` is no failure to be told.
+
+    Returns:
+        The exit code for this kind of error.
+    """
+    if isinstance(error, output.ResultUnreadError):
+        return error.exit_code
+    code, words = 1, text_of(error)
+    if isinstance(error, FmnistlabError):
+        code = error.exit_code
+    elif isinstance(error, MemoryError):
+        code, words = 5, "out of memory. Close other programs, or take a smaller model."
+    elif isinstance(error, OSError):
+        words = _in_words(error)
+    else:
+        words = (
+            f"unexpected error: {describe(error)}. This is a fault of fmnistlab or of a plug-in; "
+            "run again with -vv to see where, and report it."
+        )
+    if verbose > 1:
+        output.traceback(error)
+    else:
+        output.error(words)
+    return 5 if getattr(error, "errno", None) in _NO_ROOM else code
+
+
+def _in_words(error: OSError) -> str:
+    """Returns "file: reason." where the operating system told both, else the error's own text."""
+    if error.filename is None or error.strerror is None:
+        return text_of(error)
+    name = error.filename
+    return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {error.strerror}."
+
+
+def _log_to_standard_error(verbose: int) -> None:
+    """Sends log records, of other packages too, to standard error, if nobody has set a handler."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    logging.basicConfig(handlers=[handler], level=level)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser, and parent of those of the commands, that repeats wrong words printable."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # The inherited one passes over failures, and `--help > full-disk` would look well.
+        if file is sys.stdout:
+            output.result_block(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser with all commands; it imports nothing heavy."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fmnistlab",
         description="The Fashion-MNIST laboratory: train, test and look at small image models.",
         epilog=_EPILOG,
@@ -105,10 +153,3 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG)
-
-
-def _complain(problem: object, code: int) -> int:
-    """Prints one line on standard error and returns the exit code."""
-    with contextlib.suppress(OSError):
-        print(f"fmnistlab: error: {' '.join(str(problem).split())}", file=sys.stderr)
-    return code

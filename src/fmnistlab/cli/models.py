@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
+from fmnistlab.cli import output
 from fmnistlab.errors import FmnistlabError
-from fmnistlab.json_text import json_text
 
 if TYPE_CHECKING:
     from fmnistlab.models.registry import ModelSource
@@ -39,19 +38,21 @@ def _models(options: argparse.Namespace) -> int:
 
     found = [_describe(source) for sources in find_models().values() for source in sources]
     for sentence in unreadable_packages():
-        print(f"note: {sentence}", file=sys.stderr)
+        output.note(sentence)
     if options.json:
-        print(json_text(found))
+        output.json_result(found)
         return 0
     from fmnistlab.results.tables import format_table
+    from fmnistlab.terminal import one_line
 
     rows = [
         (entry["name"], entry["parameters"], entry["package"], entry["version"]) for entry in found
     ]
-    print(format_table(["name", "parameters", "package", "version"], rows))
+    output.result_block(format_table(["name", "parameters", "package", "version"], rows))
     for entry in found:
         if entry["error"] is not None:
-            print(f"\n{entry['name']} cannot be used: {entry['error']}")
+            output.result()
+            output.result(one_line(f"{entry['name']} cannot be used: {entry['error']}"))
     return 0
 
 
@@ -82,5 +83,8 @@ def _show(name: str, *, as_json: bool) -> int:
     from fmnistlab.models.summary import summary
 
     shown = summary(create_model(name))
-    print(json_text(dataclasses.asdict(shown)) if as_json else shown)
+    if as_json:
+        output.json_result(dataclasses.asdict(shown))
+    else:
+        output.result_block(str(shown))
     return 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fmnistlab.json_text import json_text
+from fmnistlab.cli import output
+from fmnistlab.cli.paths import name_argument, path_argument
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,11 +41,14 @@ def add_parser(
         "of the images with their probabilities.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="a folder that `train` wrote")
+    parser.add_argument(
+        "run", metavar="RUN", type=path_argument, help="a folder that `train` wrote"
+    )
     parser.add_argument(
         "images",
         metavar="IMAGE",
         nargs="+",
+        type=name_argument,
         help="a picture file (PNG, JPEG, ...), or a CSV file with rows: FILE.csv takes all, "
         "FILE.csv:7 one, FILE.csv:0-11 a range; the first row is 0",
     )
@@ -55,7 +59,7 @@ def add_parser(
     )
     parser.add_argument(
         "--picture",
-        type=Path,
+        type=path_argument,
         metavar="FILE",
         help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png)",
     )
@@ -78,9 +82,9 @@ def _predict(options: argparse.Namespace) -> int:
     stack = np.stack([picture.pixels for picture in pictures])
     predictions = trainer.predict(torch.from_numpy(stack).unsqueeze(1))
     if options.json:
-        print(json_text(_as_json(pictures, predictions)))
+        output.json_result(_as_json(pictures, predictions))
     else:
-        print(_as_table(pictures, predictions))
+        output.result_block(_as_table(pictures, predictions))
     with folder.locked() if options.picture is None else contextlib.nullcontext():
         _draw(pictures, predictions, options.picture or folder.path / "predictions.png")
     return 0
@@ -95,12 +99,11 @@ def _read(word: str, *, invert: bool) -> list[NamedImage]:
         return _read_rows(path, rows)
     picture = read_picture(word, invert=invert)
     for note in picture.notes:
-        print(f"note: {word}: {note}", file=sys.stderr)
+        output.note(f"{word}: {note}")
     if picture.bright_ground:
-        print(
-            f"note: {word}: the ground is bright, but the model knows bright clothes on black; "
-            f"try {'without' if invert else 'with'} --invert",
-            file=sys.stderr,
+        output.note(
+            f"{word}: the ground is bright, but the model knows bright clothes on black; "
+            f"try {'without' if invert else 'with'} --invert"
         )
     return [NamedImage(word, picture.pixels, None)]
 
@@ -109,7 +112,9 @@ def _split_rows(word: str) -> tuple[Path, range | None]:
     """Splits FILE.csv:0-11 into file and rows; a word that is a file is only that."""
     name, colon, rows = word.rpartition(":")
     first, dash, last = rows.partition("-")
-    if not colon or Path(word).exists() or not first.isdecimal():
+    # Unlike Path.exists, this knows no errors: of a name that is too long, the reader tells more.
+    is_file = os.path.exists(word)  # noqa: PTH110
+    if not colon or is_file or not first.isdecimal():
         return Path(word), None
     if dash and not last.isdecimal():
         return Path(word), None
@@ -183,7 +188,7 @@ def _draw(pictures: list[NamedImage], predictions: Predictions, path: Path) -> N
             np.array(labels) if len(labels) == len(shown) else None,
         )
     except MissingExtraError as error:
-        print(f"note: no picture was drawn: {error}", file=sys.stderr)
+        output.note(f"no picture was drawn: {error}")
         return
     save_figure(figure, path)
-    print(f"picture: {path}", file=sys.stderr)
+    output.message(f"picture: {path}")

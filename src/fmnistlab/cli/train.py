@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
-from pathlib import Path
 
 from fmnistlab.checks import refused
-from fmnistlab.json_text import json_text
+from fmnistlab.cli import output
+from fmnistlab.cli.paths import path_argument
+from fmnistlab.logger import get_logger
 
 
 def add_parser(
@@ -28,7 +28,7 @@ def add_parser(
     parser.add_argument("model", metavar="MODEL", help="a name that `fmnistlab models` lists")
     parser.add_argument(
         "--data",
-        type=Path,
+        type=path_argument,
         metavar="DIR|FILE",
         help="folder with fashion-mnist_train.csv and fashion-mnist_test.csv, or one CSV file, of "
         "which a fifth is held out as test set (default: the real data, which ships with "
@@ -70,7 +70,7 @@ def add_parser(
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_argument,
         metavar="DIR",
         help="the run folder, new or empty (default: runs/MODEL-TIME)",
     )
@@ -159,15 +159,15 @@ def _train(options: argparse.Namespace) -> int:
         callbacks.append(EpochTable())
     if options.verbose:
         callbacks.append(LogLines())
-    logging.getLogger("fmnistlab.experiment").setLevel(logging.INFO)
-    logging.getLogger("fmnistlab.training.resume").setLevel(logging.INFO)
+    get_logger("fmnistlab.experiment").setLevel(logging.INFO)
+    get_logger("fmnistlab.training.resume").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         experiment = run_experiment(config, callbacks)
     for note in experiment.notes:
-        print(f"note: {note}", file=sys.stderr)
+        output.note(note)
     if options.json:
-        print(json_text({"folder": str(experiment.folder), **experiment.result}))
+        output.json_result({"folder": str(experiment.folder), **experiment.result})
         return 0
-    print(f"test: {experiment.test}")
-    print(f"run folder: {experiment.folder}")
+    output.result(f"test: {experiment.test}")
+    output.result(f"run folder: {experiment.folder}")
     return 0

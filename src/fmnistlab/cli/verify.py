@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-from pathlib import Path
 
-from fmnistlab.json_text import json_text
+from fmnistlab.cli import output
+from fmnistlab.cli.paths import path_argument
+from fmnistlab.logger import get_logger
 
 
 def add_parser(
@@ -24,7 +25,7 @@ def add_parser(
         "there. Exit code 0: all the same; 1: something differs; 4: the checkpoint is damaged.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
     parser.set_defaults(command=_verify)
 
 
@@ -32,16 +33,16 @@ def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks import ProgressBar
     from fmnistlab.verification import verify_run
 
-    logging.getLogger("fmnistlab.experiment").setLevel(logging.INFO)
+    get_logger("fmnistlab.experiment").setLevel(logging.INFO)
     verification = verify_run(options.run, [ProgressBar()])
     if options.json:
-        print(json_text({"matches": verification.matches, **dataclasses.asdict(verification)}))
+        output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})
     elif verification.matches:
-        print(f"match: {', '.join(verification.compared)}, to the last bit")
-        print(f"pictures: {verification.pictures} are there")
+        output.result(f"match: {', '.join(verification.compared)}, to the last bit")
+        output.result(f"pictures: {verification.pictures} are there")
     else:
         for difference in verification.differences:
-            print(f"different: {difference}")
+            output.result(f"different: {difference}")
         for change in verification.environment:
-            print(f"perhaps because: {change}")
+            output.result(f"perhaps because: {change}")
     return 0 if verification.matches else 1

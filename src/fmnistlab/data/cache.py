@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import stat
 import time
@@ -32,6 +31,7 @@ from fmnistlab.data.cache_trust import folder_fault
 from fmnistlab.data.containers import FREE_EXPANSION, MAX_EXPANSION_RATIO
 from fmnistlab.data.csv_file import FashionTable, read_csv
 from fmnistlab.errors import DataFileError
+from fmnistlab.logger import get_logger
 
 FOLDER_VARIABLE: Final = "FMNISTLAB_CACHE"
 """Environment variable that names the cache folder; empty or "off" means no cache."""
@@ -42,7 +42,7 @@ SETTLING_NS: Final = 2_000_000_000
 File systems keep times in steps of up to 2 s (FAT). Git's index has the same rule.
 """
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _read(stream: BinaryIO, max_bytes: int) -> tuple[FashionTable, dict[str, str
 def _parsed(header: bytes) -> dict[str, str]:
     """Returns the facts in a header that is exactly as `_header` writes it."""
     try:
-        found = json.loads(header[8:].decode("ascii"))["__metadata__"]
+        found = json.loads(header[8:])["__metadata__"]
         facts: dict[str, str] = {name: found[name] for name in _FACTS}
         odd = [name for name, form in _FACTS.items() if not re.fullmatch(form, facts[name])]
     except (ValueError, KeyError, TypeError, RecursionError) as error:

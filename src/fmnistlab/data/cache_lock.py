@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import re
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fmnistlab.data.cache_trust import check_file, make_folder, owner_fault
+from fmnistlab.logger import get_logger
 
 LOCK_SECONDS: Final = 60.0
 """How long to wait for another process that reads the same source; the real data takes about 5."""
@@ -27,7 +27,7 @@ again within seconds.
 
 _LOCK_MODE = 0o600  # who cannot open the file cannot make others wait for it
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = get_logger(__name__)
 
 
 @contextlib.contextmanager

@@ -291,7 +291,7 @@ def _open_error(path: Path, error: OSError | ValueError) -> DataFileError:
         folder = path.parent
         near = suggestion(path.name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""
         return DataFileError(f"{path}: there is no such file.{near} ({bundled}.)")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - raises nothing for a name that is too long
         return DataFileError(f"{path}: is a folder; name a CSV file in it. ({bundled}.)")
     reason = error.strerror if isinstance(error, OSError) else error
     return DataFileError(f"{path}: cannot be opened: {reason}.")

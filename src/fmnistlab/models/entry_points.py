@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fmnistlab.terminal import describe
+
 _NAME_LINE = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE)
 _VERSION_LINE = re.compile(r"^Version:[ \t]*(\S+)", re.MULTILINE)
 
@@ -76,15 +78,6 @@ def scan_packages(group: str) -> Scan:
 def normalize_package(name: str) -> str:
     """Returns the name of a distribution as PEP 503 compares it: "Acme_Models" is "acme-models"."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def describe(error: BaseException) -> str:
-    """Returns kind and text of an error, even of one that cannot print itself."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - a stranger's __str__; the kind of error still tells something
-        text = "(its text cannot be shown)"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _distributions(unreadable: list[str]) -> Iterator[importlib.metadata.Distribution]:

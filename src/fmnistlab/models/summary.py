@@ -15,6 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.global_random import isolated_randomness
+from fmnistlab.terminal import printable
+
+_CELL_LIMIT = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +84,7 @@ class ModelSummary:
         rule = "-" * max(map(len, lines))
         return "\n".join(
             [
-                f"{self.kind}, one image of shape {self.input_size}",
+                f"{printable(self.kind)}, one image of shape {self.input_size}",
                 lines[0],
                 rule,
                 *lines[1:-1],
@@ -234,6 +237,8 @@ def _counts(row: LayerSummary) -> tuple[str, str]:
 
 def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
     """Returns one line for each row; the last two columns are numbers and stand right."""
+    # A model may name its layers and classes as it likes.
+    cells = [tuple(printable(cell, limit=_CELL_LIMIT) for cell in row) for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(

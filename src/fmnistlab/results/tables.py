@@ -1,4 +1,4 @@
-"""Plain-text tables for terminals and logs; ASCII only, so that every console can show them."""
+"""Plain-text tables for terminals and logs; rules and gaps are ASCII, cells what they hold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.terminal import JOINERS, printable
 
 Cell: TypeAlias = str | float | int | None
 """What a table can hold; None is shown as "-"."""
@@ -44,8 +45,8 @@ def format_table(
 
     Args:
         columns: the titles, or `Column` objects where a number format is wanted.
-        rows: one sequence of cells for each line, as long as `columns`. Line breaks and other
-            unprintable characters in text are shown as "?".
+        rows: one sequence of cells for each line, as long as `columns`. Line breaks in text
+            and whatever else is not to be seen become escapes; see `fmnistlab.terminal.printable`.
         title: a line above the table.
         width: characters that a line should not exceed.
 
@@ -63,7 +64,7 @@ def format_table(
                 f"row {number} of the table has {len(row)} cells for {len(heads)} columns."
             )
     numeric = [_is_numeric([row[i] for row in body]) for i in range(len(heads))]
-    cells = [[_printable(head.title) for head in heads]]
+    cells = [[printable(head.title) for head in heads]]
     cells += [
         [_show(cell, head.spec) for cell, head in zip(row, heads, strict=True)] for row in body
     ]
@@ -76,7 +77,7 @@ def format_table(
         for line in cells
     ]
     lines.insert(1, _GAP.join("-" * size for size in widths))
-    return "\n".join([_printable(title), *lines] if title else lines)
+    return "\n".join([printable(title), *lines] if title else lines)
 
 
 def _is_numeric(cells: Sequence[Cell]) -> bool:
@@ -89,17 +90,13 @@ def _show(cell: Cell, spec: str) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, str):
-        return _printable(cell)
+        return printable(cell)
     if spec:
         return format(cell, spec)
     if isinstance(cell, int):
         return f"{cell:,}"
     # Four decimals would show a learning rate of 0.00001 as nothing.
     return f"{cell:.1e}" if 0 < abs(cell) < 0.00005 else f"{cell:,.4f}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _fit(widths: list[int], numeric: Sequence[bool], limit: int) -> list[int]:
@@ -115,4 +112,4 @@ def _fit(widths: list[int], numeric: Sequence[bool], limit: int) -> list[int]:
 
 
 def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: size - 3] + "..."
+    return text if len(text) <= size else text[: size - 3].rstrip(JOINERS) + "..."

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from pathlib import Path
 from typing import Final
 
 from fmnistlab.errors import CheckpointDamagedError, CheckpointError
+from fmnistlab.logger import get_logger
 from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
 
 CHECKPOINT_NAME: Final = re.compile(r"step-([0-9]+)\.safetensors")
 """Names of the files that `checkpoint_name` makes."""
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def checkpoint_name(step: int) -> str:

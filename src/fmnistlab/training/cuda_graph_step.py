@@ -9,7 +9,6 @@ and tested without a GPU, all but the capture itself.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
@@ -19,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import ResidentBatches
+from fmnistlab.logger import get_logger
 from fmnistlab.training.graph.obstacles import (
     check_model,
     check_unchanged,
@@ -33,7 +33,7 @@ from fmnistlab.training.recipe import LossFunction, own_loss
 from fmnistlab.training.resident_program import ResidentProgram
 from fmnistlab.training.step import StepResult, TrainingStep, do_nothing
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 WARM_UP_RUNS: Final = 3
 """Runs before the capture, as PyTorch's notes on CUDA graphs advise: libraries set themselves up,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from fmnistlab.terminal import describe
 from fmnistlab.training.callbacks.base import HOOKS, Callback, check_callback
 from fmnistlab.training.run import Run
 
@@ -108,4 +109,4 @@ def _run_noting(action: Callable[[], None], error: BaseException | None) -> None
         action()
     except BaseException as further:  # noqa: BLE001 - kept as a note on the error that counts
         if error is not None:
-            error.add_note(f"While this was handled, another error came: {further!r}")
+            error.add_note(f"While this was handled, another error came: {describe(further)}")

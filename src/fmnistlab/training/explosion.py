@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable
 from typing import Final
@@ -10,9 +9,10 @@ from typing import Final
 from torch import Tensor
 
 from fmnistlab.data.schema import NUM_CLASSES
+from fmnistlab.logger import get_logger
 from fmnistlab.training.epoch_record import EpochRecord
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 LIMIT_FACTOR: Final = 10.0
 """How many times the loss at the start a loss must exceed to count as exploded."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from fmnistlab.data.batch import Batch
+from fmnistlab.logger import get_logger
 from fmnistlab.shapes import Float
 from fmnistlab.training.flat_adam import FlatAdam, can_be_flat
 from fmnistlab.training.graph.cpu_graph import CpuGraph
@@ -30,7 +30,7 @@ from fmnistlab.training.optimizer_step import obstacle, optimizer_step
 from fmnistlab.training.recipe import LossFunction, own_loss
 from fmnistlab.training.step import TrainingStep
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 MOST_SHAPES = 8
 """Shapes of batches that are kept recorded; a loader with more records again and again."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-import logging
 
 import torch
 from torch import Tensor, nn
 
 from fmnistlab.data.batch import Batch
 from fmnistlab.errors import ModelOutputError
+from fmnistlab.logger import get_logger
 from fmnistlab.training.step import evaluation_mode
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def prepare_model(model: nn.Module, example: Batch) -> None:

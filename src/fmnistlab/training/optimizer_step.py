@@ -7,13 +7,14 @@ tensors exist, they never change, so one call of torch's fused kernel on lists m
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 
-_logger = logging.getLogger(__name__)
+from fmnistlab.logger import get_logger
+
+_logger = get_logger(__name__)
 
 
 def optimizer_step(optimizer: torch.optim.Optimizer) -> Callable[[], object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 from torch import nn
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.logger import get_logger
 from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
 from fmnistlab.training.checkpoint_folder import newest_checkpoint
 from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.snapshot import Snapshot, decode_snapshot, describe_recipe
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def read_for_resume(

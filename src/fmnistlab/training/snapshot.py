@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from fmnistlab.errors import (
     ModelNameClashError,
     UnknownModelError,
 )
+from fmnistlab.logger import get_logger
 from fmnistlab.models.registry import create_model, model_reference
 from fmnistlab.seeding import checked_seed
 from fmnistlab.training.checkpoint import (
@@ -40,7 +40,7 @@ _MODEL = "model/"
 _OPTIMIZER = "optimizer/"
 _FIT = "fit/"
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class Snapshot(NamedTuple):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from fmnistlab.checks import whole_number
+from fmnistlab.logger import get_logger
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.run import BatchResult, Run
 
-_logger = logging.getLogger("fmnistlab.training")
+_logger = get_logger("fmnistlab.training")
 
 
 class LogLines(Callback):

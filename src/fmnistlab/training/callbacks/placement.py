@@ -46,9 +46,8 @@ def choose_device(request: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error"
-            )  # names that torch gave up, which it takes with a warning
+            # A warning tells of a name that torch has given up.
+            warnings.simplefilter("error")
             device = torch.device(request)
         # Torch takes many a name and fails at the first number that is wanted back.
         works = torch.ones(2, device=device).sum().item() == 2

@@ -1,0 +1,68 @@
+"""The command line as a process: what holds until its end, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TextIO
+
+from fmnistlab.cli import output
+from fmnistlab.cli.main import complain, run
+from fmnistlab.cli.streams import discard_from_now
+from fmnistlab.terminal import describe
+
+
+def run_process(arguments: Sequence[str]) -> int:
+    """Runs one command; warnings and errors of threads are printed as all else is.
+
+    Args:
+        arguments: the words after the program's name.
+
+    Returns:
+        The exit code, also for results that could not be written.
+    """
+    warnings.showwarning = _show_warning
+    sys.excepthook = _show_uncaught
+    threading.excepthook = _show_thread_error
+    sys.unraisablehook = _show_unraisable
+    try:
+        code = run(arguments)
+    except SystemExit as ended:  # argparse, after wrong usage and help
+        code = ended.code if isinstance(ended.code, int) else 0
+    try:
+        sys.stdout.flush()
+    except OSError as problem:
+        discard_from_now(sys.stdout)
+        return complain(output.result_error(problem))
+    return code
+
+
+def _show_warning(  # noqa: PLR0917 - the form of `warnings.showwarning`
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    said = describe(message) if isinstance(message, Warning) else f"{category.__name__}: {message}"
+    output.note(f"{said} ({filename}:{lineno})")
+
+
+def _show_uncaught(
+    _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+) -> None:
+    output.traceback(error)
+
+
+def _show_thread_error(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None:
+        output.traceback(arguments.exc_value)
+
+
+def _show_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    if unraisable.exc_value is not None:
+        output.traceback(unraisable.exc_value)
