@@ -310,8 +310,8 @@ def test_an_unknown_model_is_named_with_a_suggestion(
     [
         (lambda: Path("out/checkpoint.safetensors").unlink(), 1, "not the folder of a finished"),
         (lambda: Path("out/checkpoint.safetensors").write_bytes(b"x" * 99), 4, "not a fmnistlab"),
-        (lambda: Path("out/config.json").write_text("{"), 1, "cannot be read"),
-        (lambda: Path("out/config.json").write_text("[]"), 1, "must hold a JSON object"),
+        (lambda: Path("out/config.json").write_text("{"), 1, "is not valid JSON"),
+        (lambda: Path("out/config.json").write_text("[]"), 1, "must be an object"),
         (lambda: Path("out").rename("elsewhere"), 1, "there is no such run folder"),
     ],
 )

@@ -204,6 +204,24 @@ def test_a_tensor_of_another_type_is_another_tensor(finished: Path, whole: Finis
     assert "float32" in found
 
 
+def test_tensors_are_compared_bit_by_bit(whole: FinishedRun) -> None:
+    def run(**tensors: torch.Tensor) -> FinishedRun:
+        return dataclasses.replace(whole, saved=dataclasses.replace(whole.saved, tensors=tensors))
+
+    def found(one: torch.Tensor, other: torch.Tensor) -> tuple[str, ...]:
+        return compare_runs(run(x=one), run(x=other), ended_early=False).differences
+
+    zeros, empty = torch.zeros(2, 3), torch.zeros(0, 3)
+    assert found(zeros, -zeros) == (
+        f"{CHECKPOINT}: tensor x: 6 numbers recorded, 6 others repeated",
+    )
+    assert found(zeros * torch.nan, zeros * torch.nan) == ()
+    assert found(empty, empty) == ()
+    assert found(torch.tensor(True), torch.tensor(True)) == ()
+    assert len(found(zeros, zeros.T)) == 1
+    assert len(found(empty, zeros)) == 1
+
+
 def test_the_environment_of_a_checkpoint_is_not_compared(
     finished: Path, whole: FinishedRun
 ) -> None:

@@ -160,6 +160,7 @@ def test_a_checkpoint_that_is_none_ends_every_command(
         ("result.json", "epochs", 0, "epochs: must be from 1"),
         ("result.json", "seconds", -1, "seconds: must be from 0"),
         ("result.json", "weights_sha256", "", "weights_sha256: must be 64 hexadecimal digits"),
+        ("result.json", "weights_sha256", "0" * 65, "weights_sha256: must be 64 hexadecimal"),
         ("result.json", "test.accuracy", 1.5, "test.accuracy: must be from 0 to 1, not 1.5"),
         ("result.json", "test.count", 0, "test.count: must be from 1"),
         ("result.json", "test.accuracy_interval_95", [0.5], "must be a list of 2, not of 1"),

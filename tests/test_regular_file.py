@@ -39,6 +39,7 @@ def test_what_is_no_file_is_named_at_once(tmp_path: Path, follow_links: bool) ->
             read_regular_file(path, follow_links=follow_links)
 
 
+@pytest.mark.timeout(10)
 def test_a_pipe_that_takes_the_place_of_a_file_does_not_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,3 +51,17 @@ def test_a_pipe_that_takes_the_place_of_a_file_does_not_block(
     monkeypatch.setattr(Path, "stat", lambda *_, **__: facts)
     with pytest.raises(OSError, match="no regular file"):
         read_regular_file(path)
+
+
+def test_a_link_that_takes_the_place_of_a_file_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    facts = path.stat()
+    path.rename(tmp_path / "other")
+    path.symlink_to("other")
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: facts)
+    with pytest.raises(OSError, match="symbolic link"):
+        read_regular_file(path)
+    assert read_regular_file(path, follow_links=True) == b"abc"
