@@ -434,3 +434,11 @@ def test_a_training_takes_one_thread_unless_told_otherwise(
     assert torch.get_num_threads() == before
     recorded = [json.loads(Path(d, "config.json").read_text())["threads"] for d in ("out", "two")]
     assert recorded == [1, 2]
+
+
+def test_threads_are_measured_on_batches_that_fit_into_memory(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fmnistlab.experiment.fastest_threads", lambda work: (1, {1: 0.1}))
+    assert train("--epochs", "1", "--threads", "auto", "--batch-size", "1000000000") == 0
+    assert json.loads(Path("out/config.json").read_text())["threads"] == 1
