@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any
 
 import pytest
 from sybil import Sybil
 from sybil.integration.pytest import SybilItem
 from tests import page_examples
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_collect_file = Sybil(
     parsers=page_examples.PARSERS,
@@ -31,21 +33,29 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keeps the examples of a page in one process, and gives them the time of a training."""
-    if isinstance(item, SybilItem):
-        item.add_marker(pytest.mark.timeout(page_examples.LONGEST))
-        item.add_marker(pytest.mark.xdist_group(item.path.name))
+class _Pages(LoadScopeScheduling):
+    """Hands out the tests one by one, but the examples of a page together, pages first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        page, found, _ = nodeid.partition(".md::")
+        return page if found else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Decides which process gets which tests."""
+    return _Pages(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the examples of each page into the page's order again: they build on each other.
 
-    The drills come first: one that begins last would keep a single core busy at the end.
+    The drills begin first: one that begins last would keep a single core busy at the end.
     """
     examples = [item for item in items if isinstance(item, SybilItem)]
     others = [item for item in items if not isinstance(item, SybilItem)]
+    for example in examples:
+        example.add_marker(pytest.mark.timeout(page_examples.LONGEST))
     examples.sort(key=lambda item: (item.path, item.example.line))
     others.sort(key=lambda item: "faults" not in item.path.parts)
     items[:] = [*examples, *others]

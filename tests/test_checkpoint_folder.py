@@ -23,16 +23,18 @@ class StopAt(Callback):
             raise RuntimeError("stopped")
 
 
-def train(folder: Path, *more: Callback, seed: int = 0, resume: Path | None = None) -> Trainer:
+def train(
+    folder: Path, *more: Callback, seed: int = 0, images: int = 0, resume: Path | None = None
+) -> Trainer:
     callbacks = [Checkpointing(folder, every_steps=2), *more]
     trainer = Trainer(tiny_linear(), RECIPE, device="cpu", seed=seed, callbacks=callbacks)
-    trainer.fit(tiny_set(), resume_from=resume)
+    trainer.fit(tiny_set(seed=images), resume_from=resume)
     return trainer
 
 
-def interrupted(folder: Path, seed: int = 0) -> None:
+def interrupted(folder: Path, **options: int) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
-        train(folder, StopAt(7), seed=seed)
+        train(folder, StopAt(7), **options)
 
 
 def names(folder: Path) -> list[str]:
@@ -56,9 +58,12 @@ def test_a_folder_of_another_training_is_refused_and_left_alone(tmp_path: Path) 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_checkpoints_of_two_trainings_in_one_folder_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"seed": 1}, {"images": 1}])
+def test_checkpoints_of_two_trainings_in_one_folder_are_refused(
+    tmp_path: Path, other: dict[str, int]
+) -> None:
     interrupted(tmp_path / "a")
-    interrupted(tmp_path / "b", seed=1)
+    interrupted(tmp_path / "b", **other)
     (tmp_path / "b" / checkpoint_name(4)).rename(tmp_path / "a" / checkpoint_name(4))
     with pytest.raises(ConfigurationError, match=r"step-00000004.*another training"):
         train(tmp_path / "a", resume=tmp_path / "a")

@@ -17,7 +17,7 @@ from tests.tiny import tiny_linear, tiny_set
 
 from fmnistlab.checks import number, shown, whole_number
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.errors import CheckpointDamagedError, ConfigurationError
 from fmnistlab.experiment import ExperimentConfig
 from fmnistlab.testing import tiny_dataset
 from fmnistlab.training.callbacks import (
@@ -205,7 +205,7 @@ SETTINGS = {
 }
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 @pytest.mark.parametrize("make", SETTINGS.values(), ids=SETTINGS)
 def test_any_value_of_any_setting_works_or_is_refused_in_words(
@@ -218,6 +218,35 @@ def test_any_value_of_any_setting_works_or_is_refused_in_words(
     except ConfigurationError as error:
         refusals.append(str(error))
     assert not any("\n" in said or len(said) > 400 for said in refusals)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("augmentation", (HorizontalFlip,)),  # a class, where an object of it is meant
+        ("augmentation", "flip"),
+        ("augmentation", HorizontalFlip()),
+        ("optimizer", 3),
+        ("schedule", None),
+        ("loss", "mse"),
+    ],
+)
+def test_what_is_no_choice_of_a_recipe_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} is .*; use "):
+        recipe_that_works(**{name: value})
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 10**30, 2.0, True])
+def test_epochs_of_several_seeds_are_checked_before_any_is_trained(epochs: Any) -> None:
+    with pytest.raises(ConfigurationError, match="epochs is "):
+        fit_seeds(tiny_linear, tiny_set(8), seeds=[1], epochs=epochs, n_jobs=0)
+
+
+def test_a_seed_that_no_training_can_have_makes_a_checkpoint_damaged() -> None:
+    trainer = Trainer(tiny_linear(), device="cpu")
+    trainer.seed = -1
+    with pytest.raises(CheckpointDamagedError, match="seed is -1"):
+        Trainer.load(trainer.to_bytes(), model=tiny_linear(), device="cpu")
 
 
 @pytest.mark.parametrize("jobs", [0, 1.0, True, 10**30])

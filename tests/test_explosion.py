@@ -161,6 +161,22 @@ def test_a_resumed_fit_warns_of_the_rest(
     assert warnings_of(caplog) == (whole if step <= 5 else [])
 
 
+def test_a_resumed_fit_is_not_silenced_by_an_earlier_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = Checkpointing(tmp_path, every_steps=1, keep=99)
+    trainer = Trainer(tiny_linear(), WILD, device="cpu", callbacks=[keeper])
+    trainer.fit(tiny_set(), epochs=1)
+    trainer.model.load_state_dict(tiny_linear().state_dict())
+    trainer.fit(tiny_set(), epochs=1)
+    both = warnings_of(caplog)
+    assert [line[:8] for line in both] == ["epoch 1:", "epoch 2:"]
+    caplog.clear()
+    resumed = Trainer(tiny_linear(), WILD, device="cpu")
+    resumed.fit(tiny_set(), resume_from=tmp_path / "step-00000008.safetensors")
+    assert warnings_of(caplog) == both[1:]
+
+
 def test_models_trained_as_one_are_warned_of_by_seed(caplog: pytest.LogCaptureFixture) -> None:
     models = [tiny_linear(0), tiny_linear(1)]
     fit_stacked(

@@ -103,6 +103,7 @@ def test_metrics_print_as_one_line() -> None:
         "loss 0.2746, accuracy 0.8997 (95 % interval 0.8937 to 0.9054), 10,000 images"
     )
     assert str(Metrics(0.0, 1.0, 1)).endswith(", 1 image")
+    assert str(Metrics(2.3e30, 0.5, 10)).startswith("loss 2.30e+30, accuracy 0.5000 ")
 
 
 def test_metrics_of_no_images_are_nan_with_the_widest_interval() -> None:

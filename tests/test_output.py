@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from tests.plugin_factory import Plugin, installed
 
 from fmnistlab.cli import output, process
 from fmnistlab.cli.main import run
+from fmnistlab.cli.paths import path_argument
 from fmnistlab.testing import write_tiny_csv
 
 ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -287,3 +289,11 @@ def test_json_is_strict_whatever_it_holds(printed: pytest.CaptureFixture[str]) -
     assert json.loads(text) == {"a\\udcff": ["\\udcff", "\x1b\x7f\u202e", None, ["é"]]}
     assert text.isascii()
     assert sys.stdout is not None
+
+
+def test_a_name_that_no_file_can_have_is_refused_with_the_reason() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no file name can have here"):
+        path_argument("a\ud800")
+    with pytest.raises(argparse.ArgumentTypeError, match="NUL byte"):
+        path_argument("a\0b")
+    assert path_argument("a\udcff") == Path("a\udcff")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
+from tests.tiny import Items, same_weights, tiny_linear, tiny_noisy, tiny_set
+from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.errors import (
     CheckpointDamagedError,
@@ -24,6 +27,7 @@ from fmnistlab.training.callbacks import (
     Checkpointing,
     CsvLog,
     EarlyStopping,
+    Run,
 )
 from fmnistlab.training.checkpoint_folder import list_checkpoints, newest_checkpoint
 from fmnistlab.training.recipe import Recipe
@@ -96,6 +100,48 @@ def test_callbacks_go_on_where_they_were(step: int, tmp_path: Path) -> None:
         return [line[:seconds] + line[seconds + 1 :] for line in lines]
 
     assert rows("whole.csv") == rows("resumed.csv")
+
+
+class StopAfter(Callback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_batch_end(self, run: Run, result: object) -> None:
+        if run.step == self.step:
+            raise RuntimeError("stopped")
+
+
+def plain_data() -> TensorDataset:
+    return tiny_set()
+
+
+def shuffled_loader() -> DataLoader[Any]:
+    """A loader whose own generator decides about the order of each epoch."""
+    generator = torch.Generator().manual_seed(3)
+    return DataLoader(Items(tiny_set()), batch_size=8, shuffle=True, generator=generator)
+
+
+@pytest.mark.parametrize("step", [3, 5, 7, 12])
+@pytest.mark.parametrize("make_data", [plain_data, shuffled_loader])
+@pytest.mark.parametrize(
+    "recipe",
+    [RECIPE, RECIPE.replace(schedule="cosine"), RECIPE.replace(schedule="one_cycle")],
+    ids=["constant", "cosine", "one_cycle"],
+)
+@pytest.mark.parametrize("execution", ["graph", "eager"])
+def test_a_resumed_training_has_the_bits_of_one_that_was_never_stopped(
+    execution: str, recipe: Recipe, make_data: Callable[[], Any], step: int, tmp_path: Path
+) -> None:
+    whole = trainer_with(recipe=recipe, execution=execution)
+    whole.fit(make_data())
+    saving = Checkpointing(tmp_path, every_steps=1)
+    with pytest.raises(RuntimeError, match="stopped"):
+        trainer_with(saving, StopAfter(step), recipe=recipe, execution=execution).fit(make_data())
+    resumed = trainer_with(recipe=recipe, execution=execution)
+    resumed.fit(make_data(), resume_from=tmp_path)
+    assert same_weights(resumed.model, whole.model)
+    rows = [dataclasses.replace(row, seconds=0.0) for row in resumed.history]
+    assert rows == [dataclasses.replace(row, seconds=0.0) for row in whole.history]
 
 
 def test_a_checkpoint_that_is_loaded_is_finished_by_fit(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 
 import pytest
 import torch
@@ -295,6 +296,21 @@ def test_outputs_that_are_no_float_tensor_are_named() -> None:
     model.answer = torch.zeros(20, 10, dtype=torch.int64)
     with pytest.raises(ModelOutputError, match=r"numbers of type torch.int64"):
         prepare_model(model, some_batch(20))
+
+
+def test_a_schedule_moves_the_rate_once_after_each_step() -> None:
+    model = tiny_linear()
+    recipe = Recipe(schedule="cosine", learning_rate=0.01)
+    optimizer = recipe.make_optimizer(model)
+    step = TrainingStep(
+        model, optimizer, recipe.training_loss, recipe.make_schedule(optimizer, total_steps=4)
+    )
+    rates = []
+    for _ in range(4):
+        rates.append(optimizer.param_groups[0]["lr"])
+        step(some_batch())
+    # Half a cosine from the rate to nothing: Loshchilov and Hutter 2017, equation 5.
+    assert rates == pytest.approx([0.01 * (1 + math.cos(math.pi * n / 4)) / 2 for n in range(4)])
 
 
 def test_a_mean_loss_is_exact_whatever_the_order_of_the_batches() -> None:

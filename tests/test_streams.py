@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fmnistlab.cli.process import run_process
 from fmnistlab.cli.streams import ForgivingStream
 from fmnistlab.testing import write_tiny_csv
 
@@ -48,7 +51,7 @@ def test_no_command_minds_its_streams(here: Path) -> None:
         for number, state in enumerate(STATES)
         if state not in {"stdout closed", "stderr closed"}  # both are in "all closed"
     ]
-    for state in ("all closed", "stdout broken", "stdout full"):
+    for state in ("all closed", "stdout broken", "stdout full", "stderr broken"):
         cases += [{**case(words, state), "state": state} for words in COMMANDS]
         cases.append({**case("models nothing", state), "expected": 2})
     cases += [
@@ -148,3 +151,20 @@ def test_a_terminal_of_few_letters_is_served_from_the_start(place: str, here: Pa
     assert done.stderr.isascii()
     assert b"\x1b" not in done.stderr
     assert b"gr\\" in done.stderr
+
+
+@NEEDS_LINUX
+def test_what_a_plugin_left_unwritten_is_told_at_the_end(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("excepthook", "unraisablehook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        full.write("loading my model ...")
+        assert run_process(["data", "missing.csv"]) == 5
+    lines = capsys.readouterr().err.splitlines()
+    assert "there is no such file" in lines[0]
+    assert "No space left on device" in lines[1]

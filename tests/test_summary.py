@@ -256,3 +256,14 @@ def test_the_table_shows_what_happens_outside_layers() -> None:
     assert (shown.parameters, shown.flops, len(shown.rows)) == (7840, 15_680, 1)
     row = next(line for line in str(shown).splitlines() if line.startswith("(outside layers)"))
     assert row.split() == ["(outside", "layers)", "7,840", "15,680"]
+
+
+def test_names_of_layers_and_classes_act_on_no_terminal() -> None:
+    odd = type("Odd\x1b[2J\n", (nn.Flatten,), {})
+    model = nn.Sequential()
+    model.add_module("layer\u202e\n" + "x" * 1000, odd())
+    text = str(summary(model)) + str(summary(odd()))
+    assert r"Odd\x1b[2J\n" in text
+    assert r"layer\u202e\nx" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert max(map(len, text.splitlines())) < 200

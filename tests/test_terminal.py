@@ -70,6 +70,14 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
     assert kept + count == 5000 + len("/folder/: File name too long.")
 
 
+@pytest.mark.parametrize("text", [FAMILY, "\N{FIRE}\ufe0f", "\N{FIRE}\ufe0f\u200d"])
+def test_no_cut_leaves_a_joiner_without_its_neighbor(text: str) -> None:
+    for limit in range(64, 128):
+        shown = printable(text * 100, limit=limit)
+        assert len(shown) <= limit
+        assert printable(shown, limit=limit) == shown
+
+
 @given(any_text | joining_text, st.integers(0, 200), st.booleans())
 @example(FAMILY * 100, 64, False)
 def test_shown_text_is_harmless_short_and_stays_as_it_is(

@@ -7,11 +7,15 @@ import os
 import stat
 from pathlib import Path
 
-# Windows knows none of these but O_BINARY, which it alone has. Without O_NONBLOCK opening a pipe
-# waits until somebody writes into it.
-_FLAGS = os.O_RDONLY
+OPEN_FLAGS = os.O_RDONLY
+"""How a file is opened that may be anything: at once, since opening a pipe waits for a writer."""
+
+# Windows has none of these but O_BINARY, which it alone has.
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"):
-    _FLAGS |= getattr(os, _name, 0)
+    OPEN_FLAGS |= getattr(os, _name, 0)
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Added to the flags: the last part of the path is not followed if it is a link."""
 
 
 def read_regular_file(
@@ -28,7 +32,7 @@ def read_regular_file(
         OSError: it is missing, cannot be read, is a folder, a link, a pipe or a device, or is
             larger than `limit`; `strerror` says which.
     """
-    flags = _FLAGS if follow_links else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
+    flags = OPEN_FLAGS if follow_links else OPEN_FLAGS | NO_LINK
     try:
         # Before it is opened, which already acts on some devices.
         _check_kind(path, Path(path).stat(follow_symlinks=follow_links))

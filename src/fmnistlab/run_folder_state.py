@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fmnistlab.atomic_file import is_temporary
 from fmnistlab.errors import RunFolderError
+from fmnistlab.regular_file import read_regular_file
 
 CONFIG = "config.json"
 RESULT = "result.json"
@@ -83,8 +84,7 @@ def _check_kinds(path: Path, kinds: dict[str, int]) -> None:
 
 def _is_our_config(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
-            content: Any = json.loads(stream.read(_LARGEST_CONFIG))
+        content: Any = json.loads(read_regular_file(path, limit=_LARGEST_CONFIG))
         return "fmnistlab" in content["versions"] and "recipe" in content and "model" in content
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False

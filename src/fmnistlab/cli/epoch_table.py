@@ -9,6 +9,7 @@ from tqdm import tqdm
 from fmnistlab.cli import output
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.metrics import loss_text
 from fmnistlab.training.run import Run
 
 _HEADER = "epoch     loss  accuracy  val_loss  val_accuracy  seconds"
@@ -28,10 +29,10 @@ class EpochTable(Callback):
 
 def epoch_line(record: EpochRecord) -> str:
     """Returns an epoch as a line of the table."""
-    val_loss = "-" if record.val_loss is None else f"{record.val_loss:.4f}"
+    val_loss = "-" if record.val_loss is None else loss_text(record.val_loss)
     val_accuracy = "-" if record.val_accuracy is None else f"{record.val_accuracy:.4f}"
     return (
-        f"{record.epoch:>5}  {record.loss:>7.4f}  {record.accuracy:>8.4f}  {val_loss:>8}  "
+        f"{record.epoch:>5}  {loss_text(record.loss):>7}  {record.accuracy:>8.4f}  {val_loss:>8}  "
         f"{val_accuracy:>12}  {record.seconds:>7.1f}"
     )
 

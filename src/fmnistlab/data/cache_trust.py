@@ -15,6 +15,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from fmnistlab.regular_file import NO_LINK, OPEN_FLAGS
+
 FOLDER_MODE: Final = 0o700
 """Mode of the folders that are made here."""
 
@@ -35,12 +37,6 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
-# Windows knows none of these but O_BINARY, which only Windows knows. O_NONBLOCK: to open a pipe for
-# reading waits for a writer otherwise.
-_OPEN_FLAGS = os.O_RDONLY
-for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
-    _OPEN_FLAGS |= getattr(os, _name, 0)
-
 
 def open_trusted(path: Path) -> BinaryIO:
     """Opens a file for reading, at once, without following a link at the end of its path.
@@ -50,7 +46,7 @@ def open_trusted(path: Path) -> BinaryIO:
             another user; `strerror` says which.
     """
     check_file(path, path.lstat())  # before it is opened, which already acts on some devices
-    descriptor = os.open(path, _OPEN_FLAGS)
+    descriptor = os.open(path, OPEN_FLAGS | NO_LINK)
     try:
         check_file(path, os.fstat(descriptor))  # it may be another one by now
         return os.fdopen(descriptor, "rb")

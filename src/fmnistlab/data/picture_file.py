@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from fmnistlab.data.picture_grey import DecodedPicture
 from fmnistlab.data.picture_levels import bits_of, obstacle_to_grey
 from fmnistlab.errors import DataError, DataFileError, DataFormatError
+from fmnistlab.regular_file import OPEN_FLAGS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -102,7 +103,7 @@ def _regular_file(path: Path) -> Iterator[BinaryIO]:
             raise DataFormatError(
                 path, f"is larger than {MAX_BYTES >> 20} MiB; scale the picture down"
             )
-        file = os.fdopen(_open_without_waiting(path), "rb")
+        file = os.fdopen(os.open(path, OPEN_FLAGS), "rb")
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         if isinstance(error, DataError):
             raise
@@ -110,12 +111,6 @@ def _regular_file(path: Path) -> Iterator[BinaryIO]:
         raise DataFileError(f"{path}: {reason}; name a picture file that can be read.") from error
     with file:
         yield file
-
-
-def _open_without_waiting(path: Path) -> int:
-    # A pipe may have taken the file's place since it was looked at. O_BINARY exists on Windows.
-    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    return os.open(path, os.O_RDONLY | flags)
 
 
 @contextlib.contextmanager

@@ -43,7 +43,8 @@ def compare_runs(recorded: FinishedRun, repeated: FinishedRun, *, ended_early: b
     """
     found = _told(CONFIG, differing(_data(recorded), _data(repeated)))
     found += _told(HISTORY_JSON, differing_epochs(recorded.history, repeated.history, but=TIMES))
-    compared = ["data and split", f"{len(repeated.history)} epochs"]
+    count = len(repeated.history)
+    compared = ["data and split", "1 epoch" if count == 1 else f"{count} epochs"]
     if not ended_early:
         found += _told(CHECKPOINT, _checkpoint_differences(recorded, repeated))
         result = _result(recorded)

@@ -50,6 +50,11 @@ def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tup
     return low, high
 
 
+def loss_text(loss: float) -> str:
+    """Returns a loss with four decimals; one that has exploded as a power of ten, "2.25e+30"."""
+    return f"{loss:.4f}" if abs(loss) < 10_000 else f"{loss:.2e}"
+
+
 @dataclass(frozen=True)
 class Metrics:
     """What one pass over a data set measured.
@@ -98,6 +103,6 @@ class Metrics:
         low, high = self.accuracy_interval()
         images = "1 image" if self.count == 1 else f"{self.count:,} images"
         return (
-            f"loss {self.loss:.4f}, accuracy {self.accuracy:.4f} "
+            f"loss {loss_text(self.loss)}, accuracy {self.accuracy:.4f} "
             f"(95 % interval {low:.4f} to {high:.4f}), {images}"
         )
