@@ -13,6 +13,8 @@ from tests.run_files import CHECKPOINT, command, falsify, falsify_checkpoint, pu
 from fmnistlab.cli.main import run
 from fmnistlab.errors import CheckpointError, ConfigurationError, RunFolderError
 from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.models import registry
+from fmnistlab.models.linear import LinearNet
 from fmnistlab.testing import write_tiny_csv
 from fmnistlab.training.callbacks import Callback
 from fmnistlab.training.epoch_record import EpochRecord
@@ -244,11 +246,12 @@ def test_a_run_resumed_on_the_same_machine_tells_nothing(
     assert "goes on with" not in caplog.text
 
 
-def test_options_that_no_file_can_hold_are_refused(here: Path) -> None:
-    from fmnistlab import register_model
-    from fmnistlab.models.linear import LinearNet
+def test_options_that_no_file_can_hold_are_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
-    @register_model("with-option")
+    @registry.register_model("with-option")
     def with_option(size: object) -> torch.nn.Module:
         return LinearNet()
 
@@ -263,11 +266,12 @@ def test_options_that_no_file_can_hold_are_refused(here: Path) -> None:
     assert not (here / "run").exists()
 
 
-def test_options_are_the_same_options_after_a_file(here: Path) -> None:
-    from fmnistlab import register_model
-    from fmnistlab.models.linear import LinearNet
+def test_options_are_the_same_options_after_a_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
-    @register_model("with-pair")
+    @registry.register_model("with-pair")
     def with_pair(size: object) -> torch.nn.Module:
         return LinearNet()
 
