@@ -12,12 +12,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tests.checker  # noqa: F401 - the import hook finds it by name
 from hypothesis import HealthCheck, settings
-from tests import checker
+from jaxtyping import install_import_hook
 
 # Every annotated function of the package is checked on each call. This must come before the first
 # import of a module of the package; the hook stays installed for the whole run.
-checker.install()
+install_import_hook("fmnistlab", "tests.checker.check")
 
 settings.register_profile(
     "fmnistlab",
