@@ -146,9 +146,12 @@ def test_a_single_file_is_split_in_three(tiny: Path) -> None:
     assert run(["evaluate", "single"]) == 0
 
 
-def test_predict_reads_rows_and_pictures(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_reads_rows_and_pictures(
+    tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PIL import Image
 
+    monkeypatch.setenv("COLUMNS", "200")  # the table is cut to the width of a terminal
     train()
     Image.fromarray(np.asarray(tiny_dataset().data[3])).save("dress.png")
     Image.new("L", (60, 40), 250).save("white.png")

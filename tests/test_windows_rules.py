@@ -14,6 +14,7 @@ CYCLE = """
 import os, pathlib, signal, sys
 from tests import windows_rules
 windows_rules.install()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
 
 from fmnistlab import testing
 from fmnistlab.cli.main import run
