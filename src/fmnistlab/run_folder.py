@@ -52,7 +52,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.finished = False
+        self.finished: bool = False
         self._lock = FileLock(path / LOCK, timeout=0)
         self._made: list[Path] = []
         self._new: set[str] = set()

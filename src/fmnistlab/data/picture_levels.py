@@ -13,7 +13,7 @@ DEEP_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I"})
 GREY_MODES: Final = frozenset({"1", "L"})
 """Pillow's names of grey with at most 8 bits, scaled to 0...255."""
 
-COLOR_STEPS: Final = {
+COLOR_STEPS: Final[dict[str, tuple[str, ...]]] = {
     "P": ("RGBA",),
     "PA": ("RGBA",),
     "LA": ("RGBA",),
