@@ -7,6 +7,7 @@ verified, so a damaged file is never half-read.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -145,13 +146,19 @@ def write_checkpoint(path: str | os.PathLike[str], data: bytes) -> None:
         with write_atomically(path) as stream:
             stream.write(data)
     except OSError as error:
+        room = ""
+        if error.errno in _NO_ROOM:
+            free = _free_bytes(Path(path).parent)
+            room = f" It needs {len(data):,} bytes, and {free} are free there."
         explained = CheckpointWriteError(
-            f"{os.fspath(path)}: cannot be written: {error.strerror or error}. It needs "
-            f"{len(data):,} bytes, and {_free_bytes(Path(path).parent)} are free there. "
+            f"{os.fspath(path)}: cannot be written: {error.strerror or error}.{room} "
             "Earlier checkpoints are untouched."
         )
         explained.errno = error.errno
         raise explained from error
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _free_bytes(folder: Path) -> str:
