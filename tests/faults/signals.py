@@ -20,6 +20,9 @@ from fmnistlab.training.checkpoint_folder import newest_checkpoint
 NEVER = 10_000
 """Steps between two checkpoints that no training here reaches: only a signal makes one."""
 
+LATE = 0.25
+"""Part of the trials in which the signal comes after the last step."""
+
 
 class _Slow(Callback):
     """Leaves time for a signal to arrive; tells whether the callback was closed."""
@@ -35,6 +38,7 @@ class _Slow(Callback):
 
     def on_fit_end(self, run: Run) -> None:
         (self._folder / "ended").touch()
+        time.sleep(0.002)
 
     def close(self) -> None:
         (self._folder / "closed").touch()
@@ -70,7 +74,12 @@ def run(trials: int, seed: int) -> Score:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             child = _begin(folder)
-            time.sleep(chooser.random() * 0.02)
+            if chooser.random() < LATE:
+                while not (folder / "ended").exists() and child.time_left():
+                    time.sleep(0.0002)
+                time.sleep(chooser.random() * 0.004)
+            else:
+                time.sleep(chooser.random() * 0.02)
             for _ in range(times):
                 child.signal(kind)
             ending = child.wait()
