@@ -3,13 +3,15 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import pytest
 from tests.tiny import Recorder, same_weights, tiny_noisy, tiny_set
 
 from fmnistlab.errors import ConfigurationError, Terminated
-from fmnistlab.training.callbacks import BatchResult, BestWeights, Callback, Run
+from fmnistlab.training.callbacks import BatchResult, BestWeights, Callback, Checkpointing, Run
+from fmnistlab.training.checkpoint_folder import checkpoint_name, list_checkpoints
 from fmnistlab.training.interruption import Interruption, heed_termination
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
@@ -138,3 +140,32 @@ def test_termination_can_be_caught_outside_of_a_fit() -> None:
     with pytest.raises(Terminated) as raised, heed_termination():
         signal.raise_signal(signal.SIGTERM)
     assert raised.value.code == 143
+
+
+@pytest.mark.parametrize("step", [1, 5, 15])
+def test_a_last_checkpoint_is_written_after_a_signal_and_only_then(
+    step: int, tmp_path: Path
+) -> None:
+    never = 1_000
+    trainer = Trainer(
+        tiny_noisy(),
+        RECIPE,
+        device="cpu",
+        callbacks=[
+            Sends(step, signal.SIGINT),
+            Checkpointing(tmp_path / "signal", every_steps=never),
+        ],
+    )
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(tiny_set())
+    assert list_checkpoints(tmp_path / "signal") == [tmp_path / "signal" / checkpoint_name(step)]
+
+    class Fails(Callback):
+        def on_batch_end(self, run: Run, result: BatchResult) -> None:
+            if run.step == step:
+                raise RuntimeError("fails")
+
+    saving = Checkpointing(tmp_path / "error", every_steps=never)
+    with pytest.raises(RuntimeError, match="fails"):
+        Trainer(tiny_noisy(), RECIPE, device="cpu", callbacks=[saving, Fails()]).fit(tiny_set())
+    assert list_checkpoints(tmp_path / "error") == []

@@ -297,3 +297,8 @@ def test_a_name_that_no_file_can_have_is_refused_with_the_reason() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="NUL byte"):
         path_argument("a\0b")
     assert path_argument("a\udcff") == Path("a\udcff")
+
+
+def test_each_line_of_a_block_is_made_printable(capsys: pytest.CaptureFixture[str]) -> None:
+    output.result_block("one\x1b[2J\ntwo\u202e\nthree")
+    assert capsys.readouterr().out == "one\\x1b[2J\ntwo\\u202e\nthree\n"

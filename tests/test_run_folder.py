@@ -14,7 +14,7 @@ from tests.faults.children import Child
 from fmnistlab import run_folder
 from fmnistlab.errors import RunFolderError
 from fmnistlab.run_folder import RunFolder, safe_name
-from fmnistlab.run_folder_state import CHECKPOINT, CONFIG, LOCK, RESULT
+from fmnistlab.run_folder_state import CHECKPOINT, CONFIG, LOCK, RESULT, FolderState
 from fmnistlab.training.checkpoint_folder import checkpoint_name
 
 OURS = {"model": {}, "recipe": {}, "versions": {"fmnistlab": "0.1.0"}}
@@ -179,6 +179,24 @@ def test_a_folder_that_is_being_written_is_refused(tmp_path: Path) -> None:
             RunFolder.create(tmp_path / "a", "x", resume=resume)
     first.release()
     RunFolder.create(tmp_path / "a", "x").release()
+
+
+def test_what_comes_between_the_look_and_the_lock_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.mkdir()
+    look = run_folder.folder_state
+
+    def then_a_file_comes(folder: Path) -> FolderState:
+        state = look(folder)
+        (folder / "theirs.txt").write_text("precious")
+        return state
+
+    monkeypatch.setattr(run_folder, "folder_state", then_a_file_comes)
+    with pytest.raises(RunFolderError, match="is not empty"):
+        RunFolder.create(path, "x")
+    assert [entry.name for entry in path.iterdir()] == ["theirs.txt"]
 
 
 def _take_and_leave(path: Path, times: int) -> list[str]:

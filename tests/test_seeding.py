@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnistlab import seeding
+from fmnistlab.errors import ConfigurationError
 
 SEEDS = st.integers(-(2**70), 2**70)
 
@@ -85,3 +87,10 @@ def test_uniform_numbers_look_uniform() -> None:
     assert abs(numbers.var().item() - 1 / 12) < 0.002
     columns = torch.corrcoef(numbers.T)
     assert abs(columns[0, 1].item()) < 0.02
+
+
+def test_seeds_are_those_that_torch_and_files_can_hold() -> None:
+    assert seeding.checked_seed(2**63 - 1) == 2**63 - 1
+    for seed in (2**63, -1):
+        with pytest.raises(ConfigurationError, match="9,223,372,036,854,775,807"):
+            seeding.checked_seed(seed)

@@ -19,6 +19,7 @@ from fmnistlab.errors import (
     NonFiniteError,
 )
 from fmnistlab.training.callbacks import Callback
+from fmnistlab.training.finite import FiniteCheck
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.run import BatchResult, Run, Setup
 from fmnistlab.training.trainer import Trainer
@@ -389,3 +390,14 @@ def test_each_epoch_of_each_seed_has_noise_of_its_own() -> None:
     for seed in (0, 1):
         Trainer(tiny_linear(), Recipe(epochs=3), seed=seed, callbacks=[Note()]).fit(tiny_set())
     assert len({*seen}) == 6
+
+
+def test_one_weight_that_is_not_finite_is_named_among_all_others() -> None:
+    model = tiny_linear()
+    check = FiniteCheck(model, torch.optim.SGD(model.parameters(), lr=0.5), torch.device("cpu"))
+    check.check_weights(epoch=1, number=2)
+    with torch.no_grad():
+        model.get_parameter("1.weight")[3, 7] = float("nan")
+    found = r"Epoch 1, step 2: 1 of the 7,840 weights in 1\.weight are not finite.*rate 0\.5"
+    with pytest.raises(NonFiniteError, match=found):
+        check.check_weights(epoch=1, number=2)
