@@ -1,6 +1,6 @@
 """Makes one-line changes in a copy of the package and tells which ones no test notices.
 
-python -m tests.changes                    all of them, about half an hour on two cores
+python -m tests.changes                    all of them, about ten minutes on two cores
 python -m tests.changes --only checkpoint  those in files whose name has the word
 """
 
