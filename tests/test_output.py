@@ -241,6 +241,12 @@ def test_an_error_that_nobody_expected_is_one_line(
         assert "run again with -vv" in line
 
 
+class Terminal(io.TextIOWrapper):
+    """A stream over bytes in memory, with the attribute that a real one has."""
+
+    mode = "w"
+
+
 @pytest.mark.parametrize("encoding", ["ascii"])
 def test_a_terminal_that_lacks_a_letter_shows_an_escape(
     encoding: str, apart: Path, monkeypatch: pytest.MonkeyPatch
@@ -249,7 +255,7 @@ def test_a_terminal_that_lacks_a_letter_shows_an_escape(
 
     name = f"größe-衣服-{encoding}"
     Path(name + ".csv").write_bytes(Path("fashion-mnist_test.csv").read_bytes())
-    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    streams = [Terminal(io.BytesIO(), encoding=encoding) for _ in range(2)]
     monkeypatch.setattr("sys.stdout", streams[0])
     monkeypatch.setattr("sys.stderr", streams[1])
     prepare_streams()

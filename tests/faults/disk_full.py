@@ -74,6 +74,8 @@ def _gone(folder: Path) -> dict[str, Any]:
     """Trains in a child; the folder is replaced by a file in the middle."""
 
     def replace() -> None:
+        while not list_checkpoints(folder):  # what is being written would come in between
+            time.sleep(0.001)
         shutil.rmtree(folder)
         folder.write_text("no folder")
 
