@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from fmnistlab.training.checkpoint_folder import CHECKPOINT_NAME, list_checkpoin
 
 _LONGEST_NAME = 60
 _TRIES = 5
+_VANISHED = (FileNotFoundError, FileExistsError)  # the second: it went while filelock looked for it
 
 
 class RunFolder:
@@ -80,7 +82,7 @@ class RunFolder:
             try:
                 folder._take(resume=resume)
                 break
-            except FileNotFoundError as error:
+            except _VANISHED as error:
                 # Its last user may have removed the folder, which was empty, at the wrong moment.
                 if not tries_left:
                     raise _explained(folder.path, error) from error
@@ -90,7 +92,7 @@ class RunFolder:
         """Locks the folder, after a look at whose it is, and looks again then.
 
         Raises:
-            FileNotFoundError: another process has removed it meanwhile.
+            FileNotFoundError, FileExistsError: another process has removed it meanwhile.
             RunFolderError: it cannot be taken; what was made for it is removed again.
         """
         _check_usable(self.path, folder_state(self.path), resume=resume)
@@ -100,7 +102,7 @@ class RunFolder:
             self._lock.acquire()
         except Timeout:
             raise _in_use(self.path) from None
-        except FileNotFoundError:
+        except _VANISHED:
             raise
         except (OSError, RuntimeError) as error:  # RuntimeError: the file system knows no locks
             self._remove_made()
@@ -265,7 +267,7 @@ def _make_folders(path: Path, made: list[Path]) -> None:
         with contextlib.suppress(FileExistsError):  # another process was quicker
             folder.mkdir()
             made.append(folder)
-    if not path.is_dir():
+    if not stat.S_ISDIR(path.stat().st_mode):  # not found: its last user has removed it meanwhile
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
 
 

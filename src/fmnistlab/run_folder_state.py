@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import os
@@ -54,7 +55,10 @@ def folder_state(path: Path) -> FolderState:
             else than a file stands in the place of a file.
     """
     try:
-        kinds = {entry.name: entry.lstat().st_mode for entry in path.iterdir()}
+        kinds = {}
+        for entry in path.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a lock or a temporary file that went
+                kinds[entry.name] = entry.lstat().st_mode
     except FileNotFoundError:
         return FolderState.EMPTY
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
