@@ -113,7 +113,7 @@ def _split_rows(word: str) -> tuple[Path, range | None]:
     name, colon, rows = word.rpartition(":")
     first, dash, last = rows.partition("-")
     # Unlike Path.exists, this knows no errors: of a name that is too long, the reader tells more.
-    is_file = os.path.exists(word)  # noqa: PTH110
+    is_file = os.path.exists(word)  # noqa: PTH110 - see above
     if not colon or is_file or not first.isdecimal():
         return Path(word), None
     if dash and not last.isdecimal():
