@@ -15,11 +15,12 @@ from torch.nn.functional import cross_entropy
 from fmnistlab.data.batch import Batch
 from fmnistlab.data.batches import batch_source
 from fmnistlab.errors import ModelOutputError
+from fmnistlab.training.evaluation import evaluate, predict, preserve_modes
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.optimizer_step import optimizer_step
 from fmnistlab.training.recipe import Recipe
-from fmnistlab.training.step import TrainingStep, evaluate, kept_modes, predict
+from fmnistlab.training.step import TrainingStep
 
 CPU = torch.device("cpu")
 
@@ -190,7 +191,7 @@ def test_modes_are_restored_after_an_error() -> None:
     before = modes(model)
 
     def fail() -> None:
-        with kept_modes(model):
+        with preserve_modes(model):
             model.train()
             raise KeyError
 

@@ -74,6 +74,7 @@ class CudaGraphStep(TrainingStep):
     ) -> None:
         super().__init__(model, optimizer, loss, schedule)
         self._optimizer = optimizer
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._capture = capture
         self._program: ResidentProgram | None = None
         self._replay: Callable[[], None] | None = None

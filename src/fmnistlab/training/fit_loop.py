@@ -21,6 +21,7 @@ from fmnistlab.training.checkpoint import Capture
 from fmnistlab.training.device_memory import named_memory_errors
 from fmnistlab.training.dispatch import Dispatch
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.evaluation import evaluate_source
 from fmnistlab.training.explosion import ExplosionWatch
 from fmnistlab.training.finite import FiniteCheck
 from fmnistlab.training.fit_state import FitState, generator_states
@@ -28,7 +29,7 @@ from fmnistlab.training.interruption import Interruption
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.run import BatchResult, Run, RunState
-from fmnistlab.training.step import StepResult, TrainingStep, evaluate_source
+from fmnistlab.training.step import StepResult, TrainingStep
 
 
 class FitLoop:

@@ -60,13 +60,14 @@ class GraphStep(TrainingStep):
     ) -> None:
         super().__init__(model, optimizer, loss, schedule)
         self._optimizer = optimizer
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._recorded: dict[Hashable, CpuGraph] = {}
         self._flat: FlatAdam | None = None
         self._gradients: list[tuple[nn.Parameter, Tensor]] = []
         self._facts: tuple[Hashable, ...] = ()
         self._names_unchanged: Callable[[], bool] = lambda: True
         self._plain = False
-        self._step_update: Callable[[], object] = self._update
+        self._step_update: Callable[[], object] = optimizer_step(optimizer)
 
     def __call__(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
         """Makes the step; see `TrainingStep`."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fmnistlab.data.batch import Batch
 from fmnistlab.errors import ModelOutputError
 from fmnistlab.logger import get_logger
-from fmnistlab.training.step import evaluation_mode
+from fmnistlab.training.evaluation import evaluation_mode
 
 _logger = get_logger(__name__)
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from fmnistlab.data.batch import as_floats, as_labels
 from fmnistlab.data.batches import ResidentBatches
 from fmnistlab.shapes import Float, Shaped
+from fmnistlab.training.evaluation import evaluation_mode
 from fmnistlab.training.recipe import LossFunction
-from fmnistlab.training.step import evaluation_mode
 
 
 class ResidentProgram:

@@ -1,10 +1,10 @@
-"""The hot path: one training step, and one pass that only looks."""
+"""One training step, literally as PyTorch's tutorials write it."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Float, Shaped
-from fmnistlab.training.device_memory import named_memory_errors
-from fmnistlab.training.meter import Meter
-from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.optimizer_step import optimizer_step
-from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import LossFunction
 
 
 def do_nothing() -> None:
-    """Stands where something could be done."""
+    """Default of a hook; does nothing."""
 
 
 class StepResult(NamedTuple):
@@ -40,11 +35,20 @@ class StepResult(NamedTuple):
 
 
 class TrainingStep:
-    """One step of gradient descent: forward, loss, backward, optimizer, schedule.
+    """One step of gradient descent, operation by operation as in a loop written by hand.
+
+    `optimizer.zero_grad()`, forward, loss, `loss.backward()`, `optimizer.step()`,
+    `schedule.step()`: nothing is looked up earlier and nothing is left out, so whatever changes
+    the model, the optimizer or their hooks between two steps counts from the next step on.
+
+    An optimizer whose `step` must have a closure, as `torch.optim.LBFGS`, gets one that clears the
+    gradients, computes the loss and goes backward. One that refuses to step without a closure only
+    when it is called, as sharpness-aware optimizers do, gets the same closure after the gradients
+    were computed once, as their own instructions say.
 
     Args:
         model: in training mode, on the device, in its final layout.
-        optimizer: made from the model's parameters as they are now.
+        optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
     """
@@ -57,10 +61,11 @@ class TrainingStep:
         schedule: LRScheduler | None,
     ) -> None:
         self._model = model
+        self._optimizer = optimizer
         self._loss = loss
         self._schedule = schedule
-        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self._update: Callable[[], object] = optimizer_step(optimizer)
+        self._closure_alone = _closure_is_required(optimizer)
+        self._update: Callable[[Callable[[], Tensor]], object] = self._first_update
 
     @property
     def schedule(self) -> LRScheduler | None:
@@ -75,16 +80,48 @@ class TrainingStep:
 
         Returns:
             The mean loss before the step and the logits, detached, still on the device.
+
+        Raises:
+            ConfigurationError: the optimizer cannot make a step, neither with a closure nor
+                without.
         """
-        for parameter in self._parameters:
-            parameter.grad = None
-        logits: Tensor = self._model(batch.images)
-        loss = self._loss(logits, batch.labels)
-        loss.backward()  # type: ignore[no-untyped-call] # torch's own
-        self._update()
+        results: list[tuple[Tensor, Tensor]] = []
+
+        def forward_and_backward() -> Tensor:
+            self._optimizer.zero_grad()
+            logits: Tensor = self._model(batch.images)
+            loss = self._loss(logits, batch.labels)
+            loss.backward()  # type: ignore[no-untyped-call] # torch's own
+            if not results:
+                results.append((loss.detach(), logits.detach()))
+            return loss
+
+        if self._closure_alone:
+            self._optimizer.step(forward_and_backward)  # type: ignore[arg-type]
+        else:
+            forward_and_backward()
+            self._update(forward_and_backward)
         if self._schedule is not None:
             self._schedule.step()
-        return loss.detach(), logits.detach()
+        return results[0]
+
+    def _first_update(self, closure: Callable[[], Tensor]) -> None:
+        """Makes the optimizer's first step, and so learns whether it must have a closure."""
+        try:
+            self._optimizer.step()
+        except Exception as refusal:
+            if "closure" not in inspect.signature(self._optimizer.step).parameters:
+                raise
+            try:
+                self._optimizer.step(closure)  # type: ignore[arg-type]
+            except Exception as error:  # noqa: BLE001 - both refusals are told
+                name = type(self._optimizer).__name__
+                raise ConfigurationError(
+                    f"{name}.step() fails without a closure ({refusal}) and with one ({error})."
+                ) from refusal
+            self._update = self._optimizer.step  # type: ignore[assignment]
+        else:
+            self._update = lambda _: self._optimizer.step()
 
     def epoch(
         self,
@@ -111,85 +148,31 @@ class TrainingStep:
             yield StepResult(loss, logits, batch.labels)
 
     def prepare(self, batch: Batch) -> None:
-        """Lays out everything as steps like this need it, without making one.
-
-        A fit that is resumed after the last step of an epoch validates first, and the layout of
-        weights may decide about the last bits of that.
-        """
+        """Lays out everything as steps like this need it, without making one."""
 
     def sum_of_weights(self) -> float:
         """Returns the sum of all weights that learn, which is finite if each of them is."""
+        groups = self._optimizer.param_groups
         with torch.no_grad():
-            return float(sum(parameter.sum() for parameter in self._parameters))
+            return float(sum(p.sum() for group in groups for p in group["params"]))
+
+    def write_back(self) -> None:
+        """Puts weights, gradients and optimizer state where everybody looks for them.
+
+        Steps that keep them elsewhere for speed override this; it is called before anybody looks.
+        """
 
     def refresh(self) -> None:
-        """Looks whether a callback changed the model in a way that matters to how steps are made.
-
-        The trainer calls it after callbacks had their turn. Steps that run the model as it is need
-        not look.
-        """
+        """Takes up whatever a callback changed; called after callbacks had their turn."""
 
     def close(self) -> None:
         """Ends the work; model and optimizer are left as anybody would expect them."""
 
 
-def evaluate(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> Metrics:
-    """Returns mean loss and accuracy over all batches, weighted by image; learns nothing."""
-    meter = Meter()
-    with evaluation_mode(model), torch.inference_mode():
-        for batch in batches:
-            logits: Tensor = model(batch.images)
-            meter.add(loss(logits, batch.labels), logits, batch.labels)
-    return meter.metrics()
+_EMPTY: Final = inspect.Parameter.empty
 
 
-def evaluate_source(
-    model: nn.Module, source: BatchSource, loss: LossFunction, device: torch.device
-) -> Metrics:
-    """Returns mean loss and accuracy over all items of a source, each exactly once.
-
-    Args:
-        model: on the device.
-        source: likewise.
-        loss: mean loss of a batch.
-        device: for messages.
-
-    Raises:
-        ConfigurationError: a DataLoader leaves items out.
-        DeviceMemoryError: the device has too little memory.
-    """
-    with named_memory_errors(device, "evaluating"):
-        metrics = evaluate(model, source.evaluation_batches(), loss)
-    if source.count is not None and metrics.count != source.count:
-        raise ConfigurationError(
-            f"Only {metrics.count} of {source.count} items were measured, so the result would "
-            "not be the data set's. Use a DataLoader with drop_last=False."
-        )
-    return metrics
-
-
-def predict(model: nn.Module, batches: Iterable[Batch]) -> Predictions:
-    """Returns labels and probabilities for all images, in the order of the batches, on the CPU."""
-    with evaluation_mode(model), torch.inference_mode():
-        probabilities = [torch.softmax(model(batch.images), dim=1).cpu() for batch in batches]
-    joined = torch.cat(probabilities).to(torch.float32).clone()
-    return Predictions(labels=joined.argmax(dim=1), probabilities=joined)
-
-
-@contextlib.contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Puts the model into evaluation mode and every part of it back afterwards, in any case."""
-    with kept_modes(model):
-        model.eval()
-        yield
-
-
-@contextlib.contextmanager
-def kept_modes(model: nn.Module) -> Iterator[None]:
-    """Restores the training flag of every submodule when the block ends, also by an error."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+def _closure_is_required(optimizer: torch.optim.Optimizer) -> bool:
+    """Returns whether `optimizer.step` cannot be called without a closure."""
+    parameter = inspect.signature(optimizer.step).parameters.get("closure")
+    return parameter is not None and parameter.default is _EMPTY

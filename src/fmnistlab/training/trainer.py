@@ -22,6 +22,7 @@ from fmnistlab.training.callbacks.history import HistoryRecorder
 from fmnistlab.training.callbacks.placement import DevicePlacement
 from fmnistlab.training.checkpoint import Capture, read_checkpoint, write_checkpoint
 from fmnistlab.training.dispatch import Dispatch
+from fmnistlab.training.evaluation import evaluate_source, predict, preserve_modes
 from fmnistlab.training.execution import checked_execution, make_step
 from fmnistlab.training.fit_loop import FitLoop, data_names
 from fmnistlab.training.fit_state import FitState
@@ -41,7 +42,7 @@ from fmnistlab.training.snapshot import (
     restore_optimizer,
     warn_of_other_surroundings,
 )
-from fmnistlab.training.step import TrainingStep, evaluate_source, kept_modes, predict
+from fmnistlab.training.step import TrainingStep
 
 
 class Trainer:
@@ -190,7 +191,7 @@ class Trainer:
             with (
                 Interruption() as interruption,
                 self._dispatch.fit(Run(state)),
-                kept_modes(self.model),
+                preserve_modes(self.model),
             ):
                 self._fit(state, train, valid, interruption, left)
         finally:

@@ -1,0 +1,79 @@
+"""One pass that learns nothing: loss, accuracy, predictions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from fmnistlab.data.batch import Batch, BatchSource
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.training.device_memory import named_memory_errors
+from fmnistlab.training.meter import Meter
+from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.predictions import Predictions
+from fmnistlab.training.recipe import LossFunction
+
+
+def evaluate(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> Metrics:
+    """Returns mean loss and accuracy over all batches, weighted by image; learns nothing."""
+    meter = Meter()
+    with evaluation_mode(model), torch.inference_mode():
+        for batch in batches:
+            logits: Tensor = model(batch.images)
+            meter.add(loss(logits, batch.labels), logits, batch.labels)
+    return meter.metrics()
+
+
+def evaluate_source(
+    model: nn.Module, source: BatchSource, loss: LossFunction, device: torch.device
+) -> Metrics:
+    """Returns mean loss and accuracy over all items of a source, each exactly once.
+
+    Args:
+        model: on the device.
+        source: likewise.
+        loss: mean loss of a batch.
+        device: for messages.
+
+    Raises:
+        ConfigurationError: a DataLoader leaves items out.
+        DeviceMemoryError: the device has too little memory.
+    """
+    with named_memory_errors(device, "evaluating"):
+        metrics = evaluate(model, source.evaluation_batches(), loss)
+    if source.count is not None and metrics.count != source.count:
+        raise ConfigurationError(
+            f"Only {metrics.count} of {source.count} items were measured, so the result would "
+            "not be the data set's. Use a DataLoader with drop_last=False."
+        )
+    return metrics
+
+
+def predict(model: nn.Module, batches: Iterable[Batch]) -> Predictions:
+    """Returns labels and probabilities for all images, in the order of the batches, on the CPU."""
+    with evaluation_mode(model), torch.inference_mode():
+        probabilities = [torch.softmax(model(batch.images), dim=1).cpu() for batch in batches]
+    joined = torch.cat(probabilities).to(torch.float32).clone()
+    return Predictions(labels=joined.argmax(dim=1), probabilities=joined)
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Puts the model into evaluation mode and every part of it back afterwards, in any case."""
+    with preserve_modes(model):
+        model.eval()
+        yield
+
+
+@contextlib.contextmanager
+def preserve_modes(model: nn.Module) -> Iterator[None]:
+    """Restores the training flag of every submodule when the block ends, also by an error."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
