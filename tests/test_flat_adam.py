@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from fmnistlab.training.flat_adam import UNIT, FlatAdam, can_be_flat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from fmnistlab.training.flat_adam import UNIT, FlatAdam, can_be_flat
 from fmnistlab.training.threads import cpu_threads
 
 Shape = tuple[int, ...]

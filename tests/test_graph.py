@@ -8,15 +8,14 @@ from itertools import combinations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
-from torch.nn import functional
-
 from fmnistlab.training.graph import recording
 from fmnistlab.training.graph.cpu_graph import CpuGraph
 from fmnistlab.training.graph.memory import Lifetime, Memory, lifetimes
 from fmnistlab.training.graph.recording import NotRepeatable, record, same_operations
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
 
 LINE = 64
 """Bytes of a cache line; every place begins at a multiple of it."""

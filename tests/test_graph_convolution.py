@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from fmnistlab.training.graph import convolution
+from fmnistlab.training.graph.cpu_graph import CpuGraph
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from fmnistlab.training.graph import convolution
-from fmnistlab.training.graph.cpu_graph import CpuGraph
 
 Layer = Callable[[Tensor], Tensor]
 

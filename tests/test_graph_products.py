@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from fmnistlab.training.graph import products
+from fmnistlab.training.graph.cpu_graph import CpuGraph
+from fmnistlab.training.graph_step import GraphStep
 from tests.test_graph_step import Trained, assert_same_bits, is_graph, train
 from torch import Tensor, nn
 
@@ -13,9 +16,6 @@ from fmnistlab.data.batch import Batch, as_floats
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.linear import LinearNet
-from fmnistlab.training.graph import products
-from fmnistlab.training.graph.cpu_graph import CpuGraph
-from fmnistlab.training.graph_step import GraphStep
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.step import TrainingStep
 

@@ -27,6 +27,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from fmnistlab.training.graph import recording
+from fmnistlab.training.graph.cpu_graph import CpuGraph
+from fmnistlab.training.graph.obstacles import check_model
+from fmnistlab.training.graph.purity import check_code
+from fmnistlab.training.graph.recording import NotRepeatable
+from fmnistlab.training.graph_step import GraphStep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import Items, same_weights, tiny_noisy, tiny_set
@@ -44,12 +50,6 @@ from fmnistlab.models.linear import LinearNet
 from fmnistlab.training import graph_step
 from fmnistlab.training.callbacks import Callback
 from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.graph import recording
-from fmnistlab.training.graph.cpu_graph import CpuGraph
-from fmnistlab.training.graph.obstacles import check_model
-from fmnistlab.training.graph.purity import check_code
-from fmnistlab.training.graph.recording import NotRepeatable
-from fmnistlab.training.graph_step import GraphStep
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.recipe import LossFunction, Recipe
 from fmnistlab.training.run import BatchResult, Run

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from fmnistlab.training.optimizer_step import optimizer_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
@@ -18,7 +19,6 @@ from fmnistlab.errors import ModelOutputError
 from fmnistlab.training.evaluation import evaluate, predict, preserve_modes
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.meter import Meter
-from fmnistlab.training.optimizer_step import optimizer_step
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.step import TrainingStep
 

@@ -44,7 +44,7 @@ from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
 from fmnistlab.training.checkpoint_folder import newest_checkpoint
-from fmnistlab.training.execution import make_step
+from fmnistlab.training.execution import Execution, make_step
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.recipe import Recipe
@@ -100,7 +100,7 @@ class ExperimentConfig:
     seed: int = 0
     device: str = "auto"
     threads: int | str = 1
-    execution: str = "graph"
+    execution: Execution = "auto"
     out: Path | None = None
     resume: bool = False
     checkpoint_steps: int | None = None

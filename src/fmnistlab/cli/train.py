@@ -63,10 +63,11 @@ def add_parser(
     )
     parser.add_argument(
         "--execution",
-        choices=("graph", "eager", "compile"),
-        default="graph",
-        help="how training steps are executed: recorded once and replayed, as the model is "
-        "written, or by torch.compile (default: graph)",
+        choices=("auto", "eager", "recorded", "cuda_graph"),
+        default="auto",
+        help="how training steps are executed: recorded once and replayed on the CPU where that "
+        "changes nothing but the time (auto), as the model is written (eager), or an error if they "
+        "cannot be recorded or captured as a CUDA graph (default: auto)",
     )
     parser.add_argument(
         "--out",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.fx
 from torch import Tensor, nn
 
@@ -23,6 +25,8 @@ class LinearNet(nn.Module):
         layers: all layers in order; an `nn.Sequential` of the same layers, made after the same
             `torch.manual_seed`, has the same weights.
     """
+
+    recordable: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,7 +9,6 @@ from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.records.kinds import (
     Count,
     Device,
-    Execution,
     Part,
     Seed,
     Sha256,
@@ -18,6 +17,7 @@ from fmnistlab.records.kinds import (
     Threads,
     Time,
 )
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.typed_json import read_as
 

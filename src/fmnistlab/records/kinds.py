@@ -10,7 +10,6 @@ import torch
 
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.seeding import MAX_SEED, MAX_SPLIT_SEED
-from fmnistlab.training.execution import EXECUTIONS
 from fmnistlab.training.threads import MAX_THREADS
 from fmnistlab.typed_json import Rule
 
@@ -58,7 +57,6 @@ Part: TypeAlias = Annotated[float, Rule("above 0 and below 1", lambda part: 0 < 
 Seconds: TypeAlias = Annotated[float, Rule("from 0", lambda seconds: seconds >= 0)]
 Sha256: TypeAlias = Annotated[str, _matches("64 hexadecimal digits", _SHA256)]
 Device: TypeAlias = Annotated[str, Rule('a device such as "cpu" or "cuda:0"', _is_device)]
-Execution: TypeAlias = Annotated[str, _one_of(EXECUTIONS)]
 ClassName: TypeAlias = Annotated[str, _one_of(CLASS_NAMES)]
 Picture: TypeAlias = Annotated[str, _matches('a name such as "curves.png"', _PICTURE)]
 Time: TypeAlias = Annotated[str, _matches("a time such as 2026-01-31T12:00:00+00:00", _TIME)]

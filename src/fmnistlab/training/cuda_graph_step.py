@@ -18,26 +18,14 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import ResidentBatches
-from fmnistlab.logger import get_logger
-from fmnistlab.training.graph.obstacles import (
-    check_model,
-    check_unchanged,
-    fixed_facts,
-    python_facts,
-    random_states,
-    state_facts,
-)
-from fmnistlab.training.graph.purity import check_code
-from fmnistlab.training.graph.recording import NotRepeatable
-from fmnistlab.training.recipe import LossFunction, own_loss
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.training.recipe import LossFunction
+from fmnistlab.training.recorded.contract import objection, taken_for_granted
 from fmnistlab.training.resident_program import ResidentProgram
 from fmnistlab.training.step import StepResult, TrainingStep, do_nothing
 
-_logger = get_logger(__name__)
-
 WARM_UP_RUNS: Final = 3
-"""Runs before the capture, as PyTorch's notes on CUDA graphs advise: libraries set themselves up,
-and a model's Python code shows whether it does the same each time."""
+"""Runs before the capture, as PyTorch's notes on CUDA graphs advise."""
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 """Turns a function into one that does the same from a graph."""
@@ -52,16 +40,19 @@ def capture_on_cuda(run: Callable[[], None]) -> Callable[[], None]:
 
 
 class CudaGraphStep(TrainingStep):
-    """Replays whole steps where the data lies on the device; else it is a `TrainingStep`.
+    """Replays whole steps over data that lies on the device, under the contract of recorded steps.
 
-    The last batch of an epoch, if it has another size, is always made as by `TrainingStep`.
+    The last batch of an epoch, if it has another size, is made as by `TrainingStep`.
 
     Args:
         model: in training mode, on the GPU, in its final layout.
-        optimizer: made from the model's parameters as they are now.
+        optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
         capture: makes the graph; tests give another one.
+
+    Raises:
+        ConfigurationError: the contract is not kept; see `recorded.contract`.
     """
 
     def __init__(
@@ -73,15 +64,17 @@ class CudaGraphStep(TrainingStep):
         capture: Capture = capture_on_cuda,
     ) -> None:
         super().__init__(model, optimizer, loss, schedule)
-        self._optimizer = optimizer
-        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._capture = capture
         self._program: ResidentProgram | None = None
         self._replay: Callable[[], None] | None = None
         self._rates = [float(group["lr"]) for group in optimizer.param_groups]
         self._facts: tuple[Hashable, ...] = ()
-        self._names_unchanged: Callable[[], bool] = lambda: True
-        self._plain = False
+        self._check()
+
+    @property
+    def executed(self) -> str:
+        """How steps are executed; see `TrainingStep`."""
+        return "cuda_graph"
 
     def epoch(
         self,
@@ -92,71 +85,74 @@ class CudaGraphStep(TrainingStep):
         start: int = 0,
         ready: Callable[[], object] = do_nothing,
     ) -> Iterator[StepResult]:
-        """Makes the steps of an epoch; see `TrainingStep`."""
+        """Makes the steps of an epoch; see `TrainingStep`.
+
+        Raises:
+            ConfigurationError: the data does not lie in memory, or is augmented.
+        """
+        if not isinstance(training, ResidentBatches) or training.augmented:
+            raise ConfigurationError(
+                'execution="cuda_graph" needs a data set that lies in memory and no augmentation.'
+            )
+        if self._replay is None:
+            self._prepare(training)
         made = start
-        if isinstance(training, ResidentBatches) and not training.augmented and not self._plain:
-            for result in self._replayed(training, epoch, start, ready):
-                made += 1
-                yield StepResult(*(part.clone() for part in result)) if lasting else result
+        for result in self._replayed(epoch, start, ready):
+            made += 1
+            yield StepResult(*(part.clone() for part in result)) if lasting else result
         first = ready if made == start else do_nothing
         yield from super().epoch(training, epoch, lasting=lasting, start=made, ready=first)
 
     def refresh(self) -> None:
         """Forgets the graph if a callback changed what it takes for granted."""
-        if self._replay is None:
-            return
-        if self._present_facts() != self._facts or not self._names_unchanged():
-            _logger.debug("the model was changed; its step will be captured again")
-            self._replay = None
-
-    def _present_facts(self) -> tuple[Hashable, ...]:
-        facts = fixed_facts(self._model, own_loss(self._loss))
-        return *facts, *state_facts(self._optimizer)
+        if self._replay is not None and self._present_facts() != self._facts:
+            self.close()
+            self._check()
 
     def close(self) -> None:
         """Forgets the graph and leaves model and optimizer as anybody would expect them."""
         self._replay = self._program = None
-        for group, exact in zip(self._optimizer.param_groups, self._rates, strict=True):
+        for group, exact in zip(self._optimizer.param_groups, self._rates, strict=False):
             rate = float(group["lr"])
             group["lr"] = exact if rate == torch.tensor(exact).item() else rate
             if "capturable" in group:
                 group["capturable"] = False
-        for parameter in self._parameters:
+        for parameter in self._model.parameters():
             if parameter.grad is not None:
                 parameter.grad = parameter.grad.clone()
 
+    def _check(self) -> None:
+        reason = objection(self._model, self._optimizer, self._loss)
+        if reason is not None:
+            raise ConfigurationError(f'execution="cuda_graph" is not possible: {reason}.')
+
+    def _present_facts(self) -> tuple[Hashable, ...]:
+        state = self._optimizer.state.values()
+        return (
+            *taken_for_granted(self._model, self._loss),
+            *(id(entry) for entries in state for entry in entries.values()),
+            len(self._optimizer.param_groups),
+        )
+
     def _replayed(
-        self, training: ResidentBatches, epoch: int, start: int, ready: Callable[[], object]
+        self, epoch: int, start: int, ready: Callable[[], object]
     ) -> Iterator[StepResult]:
-        """Makes all steps with full batches, or as many as the model stays as it was captured."""
-        if self._replay is None:
-            try:
-                self._prepare(training)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the plain step will show it
-                _logger.debug("plain training steps: %s", error)
-                self.close()
-                self._plain = True
-        program = self._program
-        if program is None:
+        """Makes all steps with full batches."""
+        program, replay = self._program, self._replay
+        if program is None or replay is None:
             return
         program.begin(epoch, start)
         ready()
         for number in range(start, program.steps):
-            if self._replay is None:
-                return
-            self._replay()
+            replay()
             if self._schedule is not None:
                 self._schedule.step()
             yield StepResult(program.losses[number], program.logits[number], program.labels[number])
 
     def _prepare(self, training: ResidentBatches) -> None:
         """Captures a step; nothing of it remains but the graph."""
-        check_model(self._model)
-        self._names_unchanged = check_code(self._model, own_loss(self._loss))
         device = training.stored[0].device
         for group in self._optimizer.param_groups:
-            if not group.get("fused"):
-                raise NotRepeatable("the optimizer is not fused")
             # In a graph a number is fixed for ever, a tensor is not.
             group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
             if "capturable" in group:
@@ -164,12 +160,8 @@ class CudaGraphStep(TrainingStep):
         program = ResidentProgram(self._model, self._optimizer, self._loss, training)
         program.begin(1)
         with _undone(program, device):
-            before, drawn = python_facts(self._model), random_states()
             for _ in range(WARM_UP_RUNS):
                 program.run()
-            if random_states() != drawn:
-                raise NotRepeatable("it draws random numbers from Python or numpy, not from torch")
-            check_unchanged(before, self._model)
         self._replay = self._capture(program.run)
         self._program = program
         self._facts = self._present_facts()

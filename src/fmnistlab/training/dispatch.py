@@ -41,10 +41,13 @@ class Dispatch:
         return bool(self._listeners[hook])
 
     @property
-    def steps_may_change(self) -> bool:
-        """Whether some callback may change, after a batch, what the next step depends on."""
-        changing = (c for c in self._callbacks if not c.read_only)
-        return any(type(c).on_batch_end is not Callback.on_batch_end for c in changing)
+    def watched_by(self) -> str | None:
+        """Name of the first callback that may look at the model after each step, or None."""
+        for callback in self._callbacks:
+            listens = type(callback).on_batch_end is not Callback.on_batch_end
+            if listens and callback.uses_model:
+                return type(callback).__name__
+        return None
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls a hook of every callback that overrides it; the first error ends the round."""

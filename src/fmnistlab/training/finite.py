@@ -65,6 +65,7 @@ class FiniteCheck:
             NonFiniteError: a weight is not finite.
         """
         if not math.isfinite(step.sum_of_weights()):
+            step.write_back()
             self.check_weights(epoch, number)
 
     def check_weights(self, epoch: int, number: int) -> None:

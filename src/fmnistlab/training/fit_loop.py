@@ -78,6 +78,10 @@ class FitLoop:
         """Training steps made so far, over all epochs and fits."""
         return self._state.step
 
+    def write_back(self) -> None:
+        """Puts weights, gradients and optimizer state where everybody looks for them."""
+        self._step.write_back()
+
     def train(self) -> None:
         """Trains until the last epoch is over or somebody has stopped the fit.
 
@@ -145,20 +149,10 @@ class FitLoop:
             self._explosion.after_step(made.loss)
             if listened:
                 dispatch.call("on_batch_end", self._run, self._result(made))
-                if dispatch.steps_may_change:
-                    self._step.refresh()
             if state.receivers or self._interruption.wished:
                 self._settle()
-        if left is not None and left.batch == state.batch:
-            self._prepare_without_steps()
+        self._step.write_back()
         return self._record()
-
-    def _prepare_without_steps(self) -> None:
-        """Lays out the weights as the steps would have done that an earlier process has made."""
-        before = generator_states(self._training.generators)
-        self._step.prepare(self._training.example())
-        for generator, state in zip(self._training.generators, before, strict=True):
-            generator.set_state(state)
 
     def _begin(self, left: FitState | None) -> None:
         """Puts counters, meter and the data's generators to the beginning of the epoch's rest."""
@@ -229,13 +223,14 @@ class FitLoop:
             )
 
     def _settle(self) -> None:
-        """Captures the state for whom has asked, and ends the fit if somebody wishes it.
+        """Delivers requested captures, then stops if a signal arrived.
 
         All callbacks have heard of the step or epoch by now, so their own states are up to date.
         """
         receivers, self._state.receivers = self._state.receivers, []
         if not receivers and not self._interruption.wished:
             return
+        self._step.write_back()
         captured = self._capture()
         for receive in receivers:
             receive(captured)
@@ -243,6 +238,7 @@ class FitLoop:
             # On the way out random states and perhaps weights are put back; this stays.
             self._state.captured = captured
             raise self._interruption.error()
+        self._step.refresh()
 
 
 def data_names(training: BatchSource, validation: BatchSource | None) -> dict[str, str | None]:

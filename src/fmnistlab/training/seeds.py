@@ -18,6 +18,7 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.global_random import isolated_randomness
 from fmnistlab.models.registry import create_model
 from fmnistlab.training.callbacks.placement import choose_device
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.stacked import fit_stacked
@@ -37,7 +38,7 @@ def fit_seeds(
     recipe: Recipe = CLASSIC,
     epochs: int | None = None,
     device: str | torch.device = "auto",
-    execution: str = "graph",
+    execution: Execution = "auto",
     n_jobs: int | None = -1,
 ) -> list[Trainer]:
     """Trains a model once for each seed and returns the trainers, in the order of the seeds.
@@ -137,7 +138,7 @@ def _fit_one(
     seed: int,
     recipe: Recipe,
     epochs: int | None,
-    execution: str,
+    execution: Execution,
 ) -> bytes:
     """Trains one seed, perhaps in a process of its own, and returns the trainer as bytes."""
     with cpu_threads(1):

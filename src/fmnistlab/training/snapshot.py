@@ -31,6 +31,7 @@ from fmnistlab.training.checkpoint import (
     pack_optimizer,
     unpack_optimizer,
 )
+from fmnistlab.training.execution import Execution, checked_execution
 from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
 from fmnistlab.training.recipe import Recipe
@@ -50,7 +51,7 @@ class Snapshot(NamedTuple):
         model: with the saved weights, on the CPU.
         recipe: how it was trained.
         seed: the trainer's seed.
-        execution: how its steps were executed; see `execution.EXECUTIONS`.
+        execution: how its steps were executed; see `execution.Execution`.
         step: training steps made.
         history: finished epochs.
         optimizer: state_dict of the optimizer, or None if there was none.
@@ -62,7 +63,7 @@ class Snapshot(NamedTuple):
     model: nn.Module
     recipe: Recipe
     seed: int
-    execution: str
+    execution: Execution
     step: int
     history: History
     optimizer: dict[str, Any] | None
@@ -194,7 +195,7 @@ def _rebuilt(
         model,
         recipe,
         checked_seed(state["seed"]),
-        state["execution"],
+        checked_execution(state["execution"]),
         state["step"],
         history,
         optimizer,

@@ -51,6 +51,9 @@ class TrainingStep:
         optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
+
+    Attributes:
+        eager_because: why the step is made as it is written; None if it is not.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class TrainingStep:
         self._optimizer = optimizer
         self._loss = loss
         self._schedule = schedule
+        self.eager_because: str | None = "it was asked for"
         self._closure_alone = _closure_is_required(optimizer)
         self._update: Callable[[Callable[[], Tensor]], object] = self._first_update
 
@@ -71,6 +75,11 @@ class TrainingStep:
     def schedule(self) -> LRScheduler | None:
         """What moves the learning rate after each step, or None."""
         return self._schedule
+
+    @property
+    def executed(self) -> str:
+        """How steps are executed now: "eager: " and why, or the name of another way."""
+        return f"eager: {self.eager_because}"
 
     def __call__(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
         """Makes the step.
@@ -87,23 +96,27 @@ class TrainingStep:
         """
         results: list[tuple[Tensor, Tensor]] = []
 
-        def forward_and_backward() -> Tensor:
+        def closure() -> Tensor:
             self._optimizer.zero_grad()
-            logits: Tensor = self._model(batch.images)
-            loss = self._loss(logits, batch.labels)
-            loss.backward()  # type: ignore[no-untyped-call] # torch's own
-            if not results:
-                results.append((loss.detach(), logits.detach()))
-            return loss
+            results.append(self.forward_and_backward(*batch))
+            return results[-1][0]
 
         if self._closure_alone:
-            self._optimizer.step(forward_and_backward)  # type: ignore[arg-type]
+            self._optimizer.step(closure)  # type: ignore[arg-type]
         else:
-            forward_and_backward()
-            self._update(forward_and_backward)
+            closure()
+            self._update(closure)
         if self._schedule is not None:
             self._schedule.step()
-        return results[0]
+        loss, logits = results[0]
+        return loss.detach(), logits.detach()
+
+    def forward_and_backward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes loss and logits, and adds to the gradients."""
+        logits: Tensor = self._model(images)
+        loss = self._loss(logits, labels)
+        loss.backward()  # type: ignore[no-untyped-call] # torch's own
+        return loss, logits
 
     def _first_update(self, closure: Callable[[], Tensor]) -> None:
         """Makes the optimizer's first step, and so learns whether it must have a closure."""
@@ -146,9 +159,6 @@ class TrainingStep:
         for batch in batches:
             loss, logits = self(batch)
             yield StepResult(loss, logits, batch.labels)
-
-    def prepare(self, batch: Batch) -> None:
-        """Lays out everything as steps like this need it, without making one."""
 
     def sum_of_weights(self) -> float:
         """Returns the sum of all weights that learn, which is finite if each of them is."""

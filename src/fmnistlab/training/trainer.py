@@ -23,7 +23,7 @@ from fmnistlab.training.callbacks.placement import DevicePlacement
 from fmnistlab.training.checkpoint import Capture, read_checkpoint, write_checkpoint
 from fmnistlab.training.dispatch import Dispatch
 from fmnistlab.training.evaluation import evaluate_source, predict, preserve_modes
-from fmnistlab.training.execution import checked_execution, make_step
+from fmnistlab.training.execution import Execution, checked_execution, make_step
 from fmnistlab.training.fit_loop import FitLoop, data_names
 from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
@@ -54,15 +54,17 @@ class Trainer:
         device: where to train; see `DevicePlacement`.
         seed: 0 to 2**63 - 1; determines the order of images, augmentation and the model's own
             noise (dropout); not the initial weights, which the model already has.
-        execution: how training steps are executed, "graph", "eager" or "compile"; see
-            `fmnistlab.training.execution.EXECUTIONS`.
+        execution: how training steps are executed, "auto", "eager", "recorded" or "cuda_graph";
+            see `fmnistlab.training.execution.Execution`.
         callbacks: watch the fit; their order matters only to what they print.
 
     Attributes:
         model: the model.
         recipe: the recipe.
         seed: the seed.
-        execution: how training steps are executed.
+        execution: how training steps are executed, as it was asked for.
+        executed: how those of the last fit were, "recorded", "cuda_graph" or "eager: " and why;
+            None before the first fit.
         history: all epochs finished so far.
         optimizer: the optimizer, or None before the first fit.
         stop_reason: why the last fit was stopped early, or None if it was not.
@@ -79,13 +81,14 @@ class Trainer:
         *,
         device: str | torch.device = "auto",
         seed: int = 0,
-        execution: str = "graph",
+        execution: Execution = "auto",
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.model = model
         self.recipe = recipe
         self.seed: int = seeding.checked_seed(seed)
-        self.execution: str = checked_execution(execution)
+        self.execution: Execution = checked_execution(execution)
+        self.executed: str | None = None
         self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
         self.stop_reason: str | None = None
@@ -253,6 +256,8 @@ class Trainer:
 
     def _capture(self) -> Capture:
         """Returns copies of all that a checkpoint holds; in a fit, also where that stands."""
+        if self._loop is not None:
+            self._loop.write_back()
         state = self._loaded_optimizer if self.optimizer is None else self.optimizer.state_dict()
         return capture_snapshot(
             Snapshot(
@@ -353,7 +358,10 @@ class Trainer:
             self._dispatch.call("on_fit_start", run)
             if left is not None:
                 self._dispatch.load_state_dicts(left.callbacks)
-            loop.train()
+            try:
+                loop.train()
+            finally:
+                self.executed = step.executed
 
     def _build(self, state: RunState, training: BatchSource, left: FitState | None) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
@@ -373,7 +381,13 @@ class Trainer:
             for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate
         return make_step(
-            self.execution, self.model, self.optimizer, self.recipe.training_loss, schedule
+            self.execution,
+            self.model,
+            self.optimizer,
+            self.recipe.training_loss,
+            schedule,
+            steps=total,
+            watched_by=self._dispatch.watched_by,
         )
 
     def _source(self, data: object) -> BatchSource:

@@ -17,11 +17,11 @@ class Callback:
     one fit at a time. Open files in `on_fit_start`, close them in `close`.
 
     Attributes:
-        read_only: True promises that `on_batch_end` changes nothing that a training step depends
-            on, such as weights, modes and settings; that spares a look after each step.
+        uses_model: whether `on_batch_end` may look at, or change, the model or the optimizer. False
+            promises that it does not, so that steps can be recorded; the other hooks may always.
     """
 
-    read_only: ClassVar[bool] = False
+    uses_model: ClassVar[bool] = True
 
     def on_setup(self, setup: Setup) -> None:
         """Called first; nothing is built yet."""

@@ -43,7 +43,7 @@ class Checkpointing(Callback):
         ConfigurationError: a number is out of range.
     """
 
-    read_only = True
+    uses_model = False
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ class LogLines(Callback):
         ConfigurationError: the number is out of range.
     """
 
-    read_only = True
+    uses_model = False
 
     def __init__(self, every: int = 100) -> None:
         self._every: int = whole_number("LogLines: every", every)

@@ -24,7 +24,7 @@ class ProgressBar(Callback):
             neither a terminal nor a notebook.
     """
 
-    read_only = True
+    uses_model = False
 
     def __init__(self, stream: TextIOBase | None = None) -> None:
         self._stream = stream

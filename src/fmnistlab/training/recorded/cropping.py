@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from fmnistlab.training.graph.memory import Memory
-from fmnistlab.training.graph.recording import Operation
+from fmnistlab.training.recorded.memory import Memory
+from fmnistlab.training.recorded.recording import Operation
 
 _aten = torch.ops.aten
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fmnistlab.training.graph.lowering import Call, bound
-from fmnistlab.training.graph.memory import Memory
-from fmnistlab.training.graph.products import Products
-from fmnistlab.training.graph.recording import Operation
+from fmnistlab.training.recorded.internals import bound
+from fmnistlab.training.recorded.lowering import Call, product, sum_of_rows
+from fmnistlab.training.recorded.memory import Memory
+from fmnistlab.training.recorded.recording import Operation
 
 _aten = torch.ops.aten
 
@@ -50,12 +50,10 @@ class Convolutions:
 
     Args:
         memory: of the recorded step.
-        products: computes the products.
     """
 
-    def __init__(self, memory: Memory, products: Products) -> None:
+    def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._products = products
         self._patches: dict[tuple[object, ...], Tensor] = {}
 
     def is_product(self, operation: Operation) -> bool:
@@ -65,17 +63,14 @@ class Convolutions:
             result = operation.writes()[0]
             fitting = bias is not None and _channels_last(result)
         elif operation.kernel is _aten.convolution_backward.default:
-            gradient, images, weights, _, *rest, mask = operation.arguments
-            result = gradient
-            fitting = _channels_last(gradient) and not (images.shape[1] == 1 and mask[0])
+            result, images, weights, _, *rest, mask = operation.arguments
+            fitting = _channels_last(result) and not (images.shape[1] == 1 and mask[0])
         else:
             return False
-        settings = _settings(images, weights, rest)
-        if not fitting or settings is None:
+        if not fitting or _settings(images, weights, rest) is None:
             return False
         pixels = int(result.numel()) // len(result[0])
-        depth = settings.size**2 * int(images.shape[1]) + 1
-        return bool(pixels * depth <= LARGEST_MATRIX)
+        return bool(pixels * weights[0].numel() <= LARGEST_MATRIX)
 
     def lower(self, operation: Operation) -> list[Call] | None:
         """Returns the calls that stand for an operation, or None if it shall stay as it is."""
@@ -83,28 +78,34 @@ class Convolutions:
             return None
         if operation.kernel is _aten.convolution.default:
             images, weights, bias, *rest = operation.arguments
-            (result,) = operation.writes()
-            settings = _checked(_settings(images, weights, rest))
-            forward = self._forward_single if images.shape[1] == 1 else self._forward
-            calls, patches = forward(settings, images, weights, bias, result)
-            self._patches[_key(images, weights, settings, result)] = patches
-            return calls
+            return self._forward(images, weights, bias, rest, operation.writes()[0])
         gradient, images, weights, _, *rest, _ = operation.arguments
-        settings = _checked(_settings(images, weights, rest))
-        found = self._patches.get(_key(images, weights, settings, gradient))
-        if found is None:
+        settings = _settings(images, weights, rest)
+        patches = self._patches.get(_key(images, weights, settings, gradient))
+        if settings is None or patches is None:
             return None
-        if images.shape[1] == 1:
-            return self._backward_single(gradient, found, operation.results)
-        return self._backward(settings, gradient, weights, found, operation.results)
+        return self._backward(settings, gradient, weights, patches, operation.results)
 
     def _forward(
-        self, settings: _Settings, images: Tensor, weights: Tensor, bias: Tensor, result: Tensor
-    ) -> tuple[list[Call], Tensor]:
-        calls, patches = self._rows_under_kernel(images, settings, result)
+        self, images: Tensor, weights: Tensor, bias: Tensor, rest: list[Any], result: Tensor
+    ) -> list[Call]:
+        settings = _settings(images, weights, rest)
+        if settings is None:
+            raise AssertionError("is_product was asked before")
+        single = images.shape[1] == 1
+        under_kernel = self._columns_under_kernel if single else self._rows_under_kernel
+        calls, patches = under_kernel(images, settings, result)
+        self._patches[_key(images, weights, settings, result)] = patches
+        if single:
+            with_bias = self._memory.new(len(weights), settings.size**2 + 1)
+            by_output = self._memory.view(self._pixels(result).t())
+            calls += [
+                self._copy(with_bias[:, :-1], self._matrix(weights)),
+                self._copy(with_bias[:, -1], bias),
+            ]
+            return [*calls, product(with_bias, patches, by_output)]
         by_output = self._memory.view(self._matrix(weights).t())
-        product = self._products.calls(patches, by_output, self._pixels(result), bias)
-        return [*calls, *product], patches
+        return [*calls, product(patches, by_output, self._pixels(result), bias)]
 
     def _backward(
         self,
@@ -117,14 +118,19 @@ class Convolutions:
         to_images, to_weights, to_bias = results
         pixels = self._pixels(gradient)
         calls: list[Call] = []
+        if weights.shape[1] == 1:
+            both = self._memory.new(len(patches), len(weights))
+            calls.append(product(patches, pixels, both))
+            if to_weights is not None:
+                calls.append(self._copy(self._matrix(to_weights), both[:-1].t()))
+            if to_bias is not None:
+                calls.append(self._copy(to_bias, both[-1]))
+            return calls
         if to_weights is not None:
             by_output = self._memory.view(pixels.t())
-            calls += self._products.calls(by_output, patches, self._matrix(to_weights))
+            calls.append(product(by_output, patches, self._matrix(to_weights)))
         if to_bias is not None:
-            ones = self._memory.new(1, len(pixels), lasting=True).fill_(1)
-            total = self._memory.view(to_bias.view(1, -1))
-            run = bound(_aten.mm.out, ones, pixels, out=total)
-            calls.append(Call(run, (gradient,), (to_bias,)))
+            calls.append(sum_of_rows(pixels, to_bias, self._memory))
         if to_images is not None:
             calls += self._gradient_of_images(settings, gradient, weights, to_images)
         return calls
@@ -142,57 +148,7 @@ class Convolutions:
         order = order.flip(1).t().reshape(-1).contiguous()
         by_place = self._memory.view(weights.as_strided((outputs * places, inputs), (inputs, 1)))
         turn = bound(_aten.index_select.out, by_place, 0, order, out=turned)
-        product = self._products.calls(patches, turned, self._pixels(result))
-        return [*calls, Call(turn, (weights,), (turned,)), *product]
-
-    def _forward_single(
-        self, settings: _Settings, images: Tensor, weights: Tensor, bias: Tensor, result: Tensor
-    ) -> tuple[list[Call], Tensor]:
-        """One channel: a column for each pixel, and a last row of ones, which meets the bias."""
-        calls, patches = self._columns_under_kernel(images, settings, result)
-        outputs, places = len(weights), settings.size**2
-        with_bias = self._memory.new(outputs, places + 1)
-        kernels = self._memory.view(with_bias[:, :places])
-        last = self._memory.view(with_bias[:, places])
-        by_output = self._memory.view(self._pixels(result).t())
-        calls += [
-            Call(
-                bound(_aten.copy_.default, kernels, self._matrix(weights)), (weights,), (kernels,)
-            ),
-            Call(bound(_aten.copy_.default, last, bias), (bias,), (last,)),
-            *self._products.calls(with_bias, patches, by_output),
-        ]
-        return calls, patches
-
-    def _backward_single(
-        self, gradient: Tensor, patches: Tensor, results: tuple[Tensor | None, ...]
-    ) -> list[Call]:
-        _, to_weights, to_bias = results
-        both = self._memory.new(len(patches), gradient.shape[1])
-        calls = self._products.calls(patches, self._pixels(gradient), both)
-        if to_weights is not None:
-            kernels = self._memory.view(both[:-1].t())
-            copy = bound(_aten.copy_.default, self._matrix(to_weights), kernels)
-            calls.append(Call(copy, (both,), (to_weights,)))
-        if to_bias is not None:
-            copy = bound(_aten.copy_.default, to_bias, self._memory.view(both[-1]))
-            calls.append(Call(copy, (both,), (to_bias,)))
-        return calls
-
-    def _padded(self, images: Tensor, settings: _Settings, result: Tensor) -> tuple[Call, Tensor]:
-        """Copies images into larger ones (batch, height, width, channels), with zeros around.
-
-        They are as large as it takes for the kernel to have a place for each pixel of the result.
-        """
-        batch, channels, height, width = images.shape
-        border, more = settings.border, settings.size - 1
-        # The zeros are never written again.
-        shape = batch, result.shape[2] + more, result.shape[3] + more, channels
-        padded = self._memory.new(*shape, lasting=True)
-        inner = padded[:, border : border + height, border : border + width].permute(0, 3, 1, 2)
-        seen = images[:, :, : inner.shape[2], : inner.shape[3]]
-        run = bound(_aten.copy_.default, self._memory.view(inner), self._memory.view(seen))
-        return Call(run, (images, padded), (padded,)), padded
+        return [*calls, Call(turn, (turned,)), product(patches, turned, self._pixels(result))]
 
     def _rows_under_kernel(
         self, images: Tensor, settings: _Settings, result: Tensor
@@ -202,33 +158,45 @@ class Convolutions:
         batch, channels = images.shape[:2]
         down, across = result.shape[2:]
         image, line, pixel, _ = padded.stride()
-        run_length = settings.size * channels
-        windows = self._memory.view(
-            padded.as_strided(
-                (batch, down, across, settings.size, run_length), (image, line, pixel, line, 1)
-            )
-        )
-        patches = self._memory.new(batch * down * across, settings.size * run_length)
-        filled = self._memory.view(patches.view(windows.shape))
-        run = bound(_aten.copy_.default, filled, windows)
-        return [pad, Call(run, (padded,), (patches,))], patches
+        shape = batch, down, across, settings.size, settings.size * channels
+        windows = padded.as_strided(shape, (image, line, pixel, line, 1))
+        patches = self._memory.new(batch * down * across, settings.size**2 * channels)
+        return [pad, self._copy(patches.view(shape), windows)], patches
 
     def _columns_under_kernel(
         self, images: Tensor, settings: _Settings, result: Tensor
     ) -> tuple[list[Call], Tensor]:
-        """Writes out the pixels under the kernel as a column for each place, with a 1 below."""
+        """Writes out the pixels under the kernel as a column for each place, with a 1 below.
+
+        The 1 meets the bias, so that it needs no pass over the result of its own.
+        """
         pad, padded = self._padded(images, settings, result)
         batch, size = len(images), settings.size
         down, across = result.shape[2:]
         image, line, pixel, _ = padded.stride()
-        windows = self._memory.view(
-            padded.as_strided((size, size, batch, down, across), (line, pixel, image, line, pixel))
-        )
-        patches = self._memory.new(size * size + 1, batch * down * across, lasting=True)
+        shape = size, size, batch, down, across
+        windows = padded.as_strided(shape, (line, pixel, image, line, pixel))
+        patches = self._memory.new(size * size + 1, batch * down * across)
         patches[-1] = 1
-        filled = self._memory.view(patches[:-1].view(windows.shape))
-        run = bound(_aten.copy_.default, filled, windows)
-        return [pad, Call(run, (padded,), (patches,))], patches
+        return [pad, self._copy(patches[:-1].view(shape), windows)], patches
+
+    def _padded(self, images: Tensor, settings: _Settings, result: Tensor) -> tuple[Call, Tensor]:
+        """Copies images into larger ones (batch, height, width, channels), with zeros around.
+
+        They are as large as it takes for the kernel to have a place for each pixel of the result.
+        """
+        batch, channels, height, width = images.shape
+        border, more = settings.border, settings.size - 1
+        # The zeros are never written again.
+        padded = self._memory.new(batch, result.shape[2] + more, result.shape[3] + more, channels)
+        inner = padded[:, border : border + height, border : border + width].permute(0, 3, 1, 2)
+        seen = images[:, :, : inner.shape[2], : inner.shape[3]]
+        return self._copy(inner, seen), padded
+
+    def _copy(self, place: Tensor, content: Tensor) -> Call:
+        """Returns the call that copies one view to another."""
+        place, content = self._memory.view(place), self._memory.view(content)
+        return Call(bound(_aten.copy_.default, place, content), (place,))
 
     def _matrix(self, weights: Tensor) -> Tensor:
         """Returns weights (outputs, inputs, size, size) as a matrix (outputs, rest)."""
@@ -242,16 +210,10 @@ class Convolutions:
 
 
 def _key(
-    images: Tensor, weights: Tensor, settings: _Settings, result: Tensor
+    images: Tensor, weights: Tensor, settings: _Settings | None, result: Tensor
 ) -> tuple[object, ...]:
     """Returns what a convolution and its gradient have in common."""
     return id(images), id(weights), settings, result.shape
-
-
-def _checked(settings: _Settings | None) -> _Settings:
-    if settings is None:
-        raise AssertionError("is_product was asked before")
-    return settings
 
 
 def _settings(images: Tensor, weights: Tensor, rest: list[Any]) -> _Settings | None:

@@ -8,22 +8,27 @@ autograd, and what was seen there can be done again without anything above it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
-from fmnistlab.training.graph.memory import Memory
+from fmnistlab.training.recorded.internals import (
+    DispatchMode,
+    Kernel,
+    tree_leaves,
+    tree_map_only,
+    written_arguments,
+)
+from fmnistlab.training.recorded.memory import Memory
 
 LARGEST_STEP = 2**28
 """Bytes that the operations of a step may produce, 256 MiB; more is arithmetic enough to hide the
 work around it, and would only keep memory."""
 
 
-class NotRepeatable(Exception):  # noqa: N818 - a finding, not a fault; it never leaves this package
+class NotRecordable(Exception):  # noqa: N818 - a finding, not a fault; it never leaves this package
     """The step cannot be replayed; the text says why."""
 
 
@@ -37,23 +42,18 @@ class Operation(NamedTuple):
         results: all tensors that came out, likewise; None where an optional one was not asked for.
     """
 
-    kernel: torch._ops.OpOverload
+    kernel: Kernel
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     results: tuple[Tensor | None, ...]
 
     def reads(self) -> list[Tensor]:
         """Returns all tensors among the arguments."""
-        return tensors_in((self.arguments, self.options))
+        return _tensors((self.arguments, self.options))
 
     def writes(self) -> list[Tensor]:
         """Returns all tensors among the results."""
         return [result for result in self.results if result is not None]
-
-
-def tensors_in(tree: object) -> list[Tensor]:
-    """Returns all tensors in nested lists, tuples and dictionaries."""
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 class Recording(NamedTuple):
@@ -62,10 +62,12 @@ class Recording(NamedTuple):
     Attributes:
         operations: every operation, in order.
         changed: tensors from before that operations wrote into, with what they held.
+        made: blocks of memory that did not exist before.
     """
 
     operations: list[Operation]
     changed: list[tuple[Tensor, Tensor]]
+    made: set[int]
 
     def put_back(self) -> None:
         """Gives the tensors from before the content that they had."""
@@ -84,87 +86,68 @@ def record(function: Callable[[], object], memory: Memory) -> Recording:
         memory: keeps a view of each tensor that is seen.
 
     Raises:
-        NotRepeatable: a number was read from a tensor, the shape of a result depends on values, a
+        NotRecordable: a number was read from a tensor, the shape of a result depends on values, a
             result is complex, or the results are larger than `LARGEST_STEP`.
     """
     recorder = _Recorder(memory)
-    recording = Recording(recorder.operations, recorder.changed)
     try:
         with recorder:
             function()
     finally:
-        recording.put_back()
-    return recording
+        recorder.seen.put_back()
+    return recorder.seen
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(DispatchMode):
     def __init__(self, memory: Memory) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # torch's own
-        self.operations: list[Operation] = []
-        self.changed: list[tuple[Tensor, Tensor]] = []
+        self.seen = Recording([], [], set())
         self._memory = memory
-        self._made: set[int] = set()
         self._room = LARGEST_STEP
 
     def __torch_dispatch__(
         self,
-        func: torch._ops.OpOverload,
+        func: Kernel,
         types: object,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & {*func.tags}:
-            raise NotRepeatable(f"{func} depends on the values of a tensor")
-        options = kwargs or {}
-        given = [
-            self._memory.view(t) for t in tree_leaves((args, options)) if isinstance(t, Tensor)
-        ]
-        for place in _written(func, args, options):
-            self._keep(self._memory.view(place))
+            raise NotRecordable(f"{func} depends on the values of a tensor")
+        view, options = self._memory.view, kwargs or {}
+        given = {self._memory.block(view(tensor)) for tensor in _tensors((args, options))}
+        for place in written_arguments(func, args, options):
+            self._keep(view(place))
         returned = func(*args, **options)
-        several = isinstance(returned, tuple | list)
-        results = tuple(returned) if several else (returned,)
-        made = [result for result in results if isinstance(result, Tensor)]
+        results = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+        made = _tensors(results)
         if any(result.is_complex() for result in made):
-            raise NotRepeatable(f"{func} gives complex numbers")
+            raise NotRecordable(f"{func} gives complex numbers")
         self._room -= sum(result.nbytes for result in made)
         if self._room < 0:
-            raise NotRepeatable(f"it is large: more than {LARGEST_STEP:,} bytes of results")
+            raise NotRecordable(f"it is large: more than {LARGEST_STEP:,} bytes of results")
         operation = Operation(
             func,
-            tree_map_only(Tensor, self._memory.view, args),
-            tree_map_only(Tensor, self._memory.view, options),
-            tuple(self._memory.view(r) if isinstance(r, Tensor) else None for r in results),
+            tree_map_only(Tensor, view, args),
+            tree_map_only(Tensor, view, options),
+            tuple(view(result) if isinstance(result, Tensor) else None for result in results),
         )
-        old = {*map(self._memory.block, given)}
-        new = {self._memory.block(view) for view in operation.results if view is not None}
-        self._made |= new - old
-        self.operations.append(operation)
+        self.seen.made.update({self._memory.block(result) for result in operation.writes()} - given)
+        self.seen.operations.append(operation)
         return returned
 
     def _keep(self, view: Tensor) -> None:
         """Copies a tensor from before that may be written into, once."""
-        known = self._memory.block(view) in self._made
-        if not known and all(view is not kept for kept, _ in self.changed):
-            self.changed.append((view, view.clone()))
+        known = self._memory.block(view) in self.seen.made
+        if not known and all(view is not kept for kept, _ in self.seen.changed):
+            self.seen.changed.append((view, view.clone()))
 
 
-def _written(
-    kernel: torch._ops.OpOverload, arguments: tuple[Any, ...], options: dict[str, Any]
-) -> Iterator[Tensor]:
-    """Yields the tensors that a kernel says it writes into."""
-    for position, declared in enumerate(kernel._schema.arguments):
-        if declared.alias_info is not None and declared.alias_info.is_write:
-            given = arguments[position] if position < len(arguments) else options[declared.name]
-            yield from (leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor))
-
-
-def same_operations(one: list[Operation], other: list[Operation], memory: Memory) -> str | None:
+def first_difference(one: list[Operation], other: list[Operation], memory: Memory) -> str | None:
     """Returns how two recordings of a step differ, or None if they are the same.
 
     They are the same if the same kernels got the same numbers, and tensors of the same shape that
-    come from the same operation or, if from before the step, are the same memory. A model that
-    tosses a coin in Python, counts its calls or makes a tensor in passing differs.
+    come from the same operation or, if from before the step, are the same memory.
 
     Args:
         one: a recording.
@@ -175,11 +158,11 @@ def same_operations(one: list[Operation], other: list[Operation], memory: Memory
         return f"it took {len(one)} operations, then {len(other)}"
     makers: tuple[dict[int, str], dict[int, str]] = ({}, {})
     for number, pair in enumerate(zip(one, other, strict=True)):
-        described = [
+        first, second = (
             (operation.kernel, _described((operation.arguments, operation.options), made, memory))
             for operation, made in zip(pair, makers, strict=True)
-        ]
-        if described[0] != described[1]:
+        )
+        if first != second:
             return f"operation {number}, {pair[0].kernel}, was not the same the second time"
         for operation, made in zip(pair, makers, strict=True):
             for position, result in enumerate(operation.results):
@@ -193,8 +176,12 @@ def _described(tree: object, made: dict[int, str], memory: Memory) -> str:
 
     def describe(tensor: Tensor) -> str:
         block = memory.block(tensor)
-        origin = made.get(block, f"block {block}")
         shape = tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
-        return f"<{tensor.dtype} {shape} of {origin}>"
+        return f"<{tensor.dtype} {shape} of {made.get(block, f'block {block}')}>"
 
     return repr(tree_map_only(Tensor, describe, tree))
+
+
+def _tensors(tree: object) -> list[Tensor]:
+    """Returns all tensors in nested lists, tuples and dictionaries."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

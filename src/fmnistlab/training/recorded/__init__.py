@@ -1,0 +1,1 @@
+"""A training step that is recorded once and replayed on the CPU."""
