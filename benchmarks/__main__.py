@@ -10,7 +10,18 @@ import argparse
 import sys
 from types import ModuleType
 
-from benchmarks.commands import data, evaluate, memory, report, roofs, scaling, seeds, start, train
+from benchmarks.commands import (
+    ablation,
+    data,
+    evaluate,
+    memory,
+    report,
+    roofs,
+    scaling,
+    seeds,
+    start,
+    train,
+)
 from benchmarks.commands.options import add_out, positive
 from benchmarks.environment import environment
 from benchmarks.results_file import merge_results, read_results, sections_of
@@ -24,6 +35,7 @@ COMMANDS: dict[str, ModuleType] = {
     "memory": memory,
     "seeds": seeds,
     "roofs": roofs,
+    "ablation": ablation,
 }
 """All that measure, in the order of the report."""
 

@@ -40,7 +40,7 @@ CONTENDERS = {
     "jax": Ticket("JAX, one scan", "jax:ScannedEpoch", ("jax", "optax")),
     "jax_steps": Ticket("JAX, jitted steps", "jax:JittedSteps", ("jax", "optax")),
     "eager": Ticket("hand-written, resident", "eager:Eager"),
-    "fmnistlab": Ticket("fmnistlab", "fmnistlab:Graph"),
+    "fmnistlab": Ticket("fmnistlab", "fmnistlab:Recorded"),
     "fmnistlab_eager": Ticket('fmnistlab, "eager"', "fmnistlab:Eager"),
 }
 """All contenders by name, in the order of their turns."""

@@ -8,12 +8,13 @@ from benchmarks.contenders.contender import LEARNING_RATE
 from benchmarks.contenders.torch_model import TorchContender
 from benchmarks.images import Images
 from fmnistlab import FashionMNISTCSV, Recipe, Trainer
+from fmnistlab.training.execution import Execution
 
 
-class Graph(TorchContender):
+class Recorded(TorchContender):
     """A new Trainer and its whole `fit`: all preparations for the first step are timed too."""
 
-    execution = "graph"
+    execution: Execution = "recorded"
 
     def epoch(self, images: Images) -> Callable[[], object]:
         """Returns what makes a trainer and fits it for one epoch."""
@@ -35,7 +36,7 @@ class Graph(TorchContender):
         return lambda: trainer.evaluate(data).loss
 
 
-class Eager(Graph):
+class Eager(Recorded):
     """The same, operation by operation."""
 
-    execution = "eager"
+    execution: Execution = "eager"

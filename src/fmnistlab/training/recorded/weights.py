@@ -20,6 +20,9 @@ from fmnistlab.training.recorded.internals import fused_updates, mark_step_made
 _UNIT: Final = 16
 """Elements between the beginnings of two parameters: 64 bytes, a line of the processor's cache."""
 
+COLUMNS: Final = True
+"""Whether weights of linear layers lie by columns: LinearNet's step then takes 3 to 11 % less."""
+
 
 class WorkingWeights:
     """A copy of all parameters that learn, with their gradients and the optimizer's state.
@@ -39,7 +42,9 @@ class WorkingWeights:
         self._update = fused_updates()[type(optimizer)]
         self.parameters: list[nn.Parameter] = [p for p in self._group["params"] if p.requires_grad]
         linear = {id(m.weight) for m in model.modules() if type(m) is nn.Linear}
-        strides = [(1, len(p)) if id(p) in linear else p.stride() for p in self.parameters]
+        strides = [
+            (1, len(p)) if COLUMNS and id(p) in linear else p.stride() for p in self.parameters
+        ]
         lengths = [-(-p.numel() // _UNIT) * _UNIT for p in self.parameters]
         starts = [sum(lengths[:number]) for number in range(len(lengths))]
 

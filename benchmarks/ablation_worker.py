@@ -1,0 +1,156 @@
+"""What each part of the recorded step gains, in a process of its own; the result is a line of JSON.
+
+    python -m benchmarks.ablation_worker --threads 2
+
+Every way of making steps gets a turn of 300 steps over the same real batches, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.commands.options import MODELS
+from benchmarks.machine import limit_cores
+from benchmarks.processes import Measurement
+
+if TYPE_CHECKING:
+    from fmnistlab.data.batch import Batch
+    from fmnistlab.training.step import TrainingStep
+
+STEPS = 300
+"""Steps in a turn."""
+
+WITHOUT = {
+    "recorded": (),
+    "without convolutions as products": ("convolutions",),
+    "without cropping": ("cropping",),
+    "without weights by columns": ("columns",),
+    "without weights side by side": ("weights",),
+    "without all of these": ("convolutions", "cropping", "weights"),
+}
+"""What is left out of the recorded step. Without weights side by side is without columns too."""
+
+EAGER = "eager"
+WAYS = (*WITHOUT, EAGER)
+
+
+def measure(threads: int) -> Measurement:
+    """Returns the microseconds of a step for each model and way, named "MODEL WAY"."""
+    import torch  # noqa: PLC0415 - after the cores are limited
+
+    import fmnistlab  # noqa: PLC0415 - as above
+    from fmnistlab.data.batches import batch_source  # noqa: PLC0415 - as above
+
+    torch.set_num_threads(threads)
+    data = fmnistlab.FashionMNISTCSV.bundled("train").select(range(STEPS * 32))
+    source = batch_source(data, device=torch.device("cpu"), batch_size=32)
+    batches = [*source.training_batches(1)]
+    found: Measurement = {}
+    for model in MODELS:
+        steps = {way: _step(model, way, batches[0]) for way in WAYS}
+        for counts in (False, True):  # the first turns warm up
+            for way, step in steps.items():
+                started = time.perf_counter()
+                for batch in batches:
+                    step(batch)
+                elapsed = time.perf_counter() - started
+                if counts:
+                    found[f"{model} {way}"] = elapsed / STEPS * 1e6
+    return found
+
+
+def _step(name: str, way: str, first: Batch) -> TrainingStep:
+    """Returns what makes steps of a new model in one of the ways, recorded if it can be."""
+    import torch  # noqa: PLC0415 - after the cores are limited
+
+    import fmnistlab  # noqa: PLC0415 - as above
+    from fmnistlab.training.execution import make_step  # noqa: PLC0415 - as above
+    from fmnistlab.training.memory_layout import prepare_model  # noqa: PLC0415 - as above
+
+    torch.manual_seed(0)
+    model = fmnistlab.create_model(name)
+    prepare_model(model, first)
+    model.train()
+    recipe = fmnistlab.recipes.CLASSIC
+    optimizer = recipe.make_optimizer(model)
+    kind = "eager" if way == EAGER else "recorded"
+    step = make_step(kind, model, optimizer, recipe.training_loss, None)
+    with _left_out(WITHOUT.get(way, ())):
+        step(first)
+    if way != EAGER and step.executed != "recorded":
+        raise SystemExit(f"{name} {way}: {step.executed}")
+    return step
+
+
+@contextlib.contextmanager
+def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
+    """Leaves parts out of what is recorded inside the block."""
+    from fmnistlab.training.recorded import program, step, weights  # noqa: PLC0415 - as above
+
+    class NoProducts:
+        def __init__(self, memory: object) -> None:
+            pass
+
+        def is_product(self, operation: object) -> bool:
+            return False
+
+        def lower(self, operation: object) -> None:
+            return None
+
+    class TorchsOwn(weights.WorkingWeights):
+        """Weights and gradients where torch has them, moved by torch's own optimizer."""
+
+        def __init__(self, model: Any, optimizer: Any) -> None:
+            super().__init__(model, optimizer)
+            self.gradients = [torch_empty_like(p) for p in self.parameters]
+            for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+                parameter.grad = gradient
+
+        @contextlib.contextmanager
+        def lent(self) -> Iterator[None]:
+            yield
+            for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+                parameter.grad = gradient
+
+        def step(self) -> None:
+            self._optimizer.step()
+
+    changes: dict[str, tuple[object, str, object]] = {
+        "convolutions": (program, "Convolutions", NoProducts),
+        "cropping": (program, "crop", lambda operations, *_: operations),
+        "columns": (weights, "COLUMNS", False),
+        "weights": (step, "WorkingWeights", TorchsOwn),
+    }
+    with contextlib.ExitStack() as stack:
+        for part in parts:
+            owner, name, new = changes[part]
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, new)
+        yield
+
+
+def torch_empty_like(parameter: Any) -> Any:
+    """Returns memory for a gradient, in the layout of its parameter."""
+    import torch  # noqa: PLC0415 - as above
+
+    return torch.zeros_like(parameter, requires_grad=False)
+
+
+def main() -> None:
+    """Measures once and prints the result."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ablation_worker", description=__doc__
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    limit_cores(options.threads)
+    print(json.dumps(measure(options.threads)))
+
+
+if __name__ == "__main__":
+    main()
