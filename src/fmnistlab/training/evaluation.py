@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.training.device_memory import named_memory_errors
+from fmnistlab.training.loss_weights import label_weights
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
@@ -18,13 +19,17 @@ from fmnistlab.training.recipe import LossFunction
 
 
 def evaluate(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> Metrics:
-    """Returns mean loss and accuracy over all batches, weighted by image; learns nothing."""
-    meter = Meter()
+    """Returns mean loss and accuracy over all batches, however they were cut; learns nothing."""
+    return _measured(model, batches, loss).metrics()
+
+
+def _measured(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> Meter:
+    meter = Meter(label_weights(loss))
     with evaluation_mode(model), torch.inference_mode():
         for batch in batches:
             logits: Tensor = model(batch.images)
             meter.add(loss(logits, batch.labels), logits, batch.labels)
-    return meter.metrics()
+    return meter
 
 
 def evaluate_source(
@@ -43,13 +48,13 @@ def evaluate_source(
         DeviceMemoryError: the device has too little memory.
     """
     with named_memory_errors(device, "evaluating"):
-        metrics = evaluate(model, source.evaluation_batches(), loss)
-    if source.count is not None and metrics.count != source.count:
+        meter = _measured(model, source.evaluation_batches(), loss)
+    if source.count is not None and meter.seen != source.count:
         raise ConfigurationError(
-            f"Only {metrics.count} of {source.count} items were measured, so the result would "
-            "not be the data set's. Use a DataLoader with drop_last=False."
+            f"{meter.seen} images were measured, but the data has {source.count}, so the result "
+            "would not be the data's. With a DataLoader, use drop_last=False."
         )
-    return metrics
+    return meter.metrics()
 
 
 def predict(model: nn.Module, batches: Iterable[Batch]) -> Predictions:

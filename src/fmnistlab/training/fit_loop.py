@@ -26,6 +26,7 @@ from fmnistlab.training.explosion import ExplosionWatch
 from fmnistlab.training.finite import FiniteCheck
 from fmnistlab.training.fit_state import FitState, generator_states
 from fmnistlab.training.interruption import Interruption
+from fmnistlab.training.loss_weights import label_weights
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.run import BatchResult, Run, RunState
@@ -157,7 +158,10 @@ class FitLoop:
     def _begin(self, left: FitState | None) -> None:
         """Puts counters, meter and the data's generators to the beginning of the epoch's rest."""
         self._state.batch = 0 if left is None else left.batch
-        self._state.meter = Meter() if left is None else Meter.from_state(left.meter)
+        weights = label_weights(self._state.recipe.training_loss)
+        self._state.meter = (
+            Meter(weights) if left is None else Meter.from_state(left.meter, weights)
+        )
         if left is not None:
             pairs = zip(self._training.generators, left.generators, strict=True)
             for generator, saved in pairs:

@@ -49,7 +49,10 @@ class FitState:
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns all tensors by name, and the rest as values of JSON."""
-        tensors: dict[str, Tensor] = {"losses": self.meter.sums}
+        tensors: dict[str, Tensor] = {
+            "losses": self.meter.sums,
+            "loss_weights": self.meter.weights,
+        }
         values: dict[str, Any] = {
             name: getattr(self, name)
             for name in (
@@ -57,7 +60,9 @@ class FitState:
                 *("schedule", "data", "start"),
             )
         }
-        values["meter"] = {"correct": self.meter.correct, "seen": self.meter.seen}
+        values["meter"] = {
+            name: getattr(self.meter, name) for name in ("correct", "counted", "seen")
+        }
         values["random"] = None
         if self.random is not None:
             tensors["random/torch"] = self.random.torch
@@ -80,7 +85,7 @@ class FitState:
         """
         try:
             values = dict(values)
-            meter = MeterState(tensors["losses"], **values.pop("meter"))
+            meter = MeterState(tensors["losses"], tensors["loss_weights"], **values.pop("meter"))
             others = values.pop("random")
             random = None
             if others is not None:

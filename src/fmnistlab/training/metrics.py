@@ -60,9 +60,11 @@ class Metrics:
     """What one pass over a data set measured.
 
     Attributes:
-        loss: mean of the loss over all images, in the loss's own unit (cross-entropy: nats).
+        loss: mean of the loss over all images, as the loss would give it for all of them at once,
+            in its own unit (cross-entropy: nats).
         accuracy: fraction of the images whose most probable class is the right one, 0 to 1.
-        count: number of images measured, each exactly once; if it is 0, the others are nan.
+        count: number of images measured, each exactly once, but for those whose label the loss
+            ignores: they are neither right nor wrong. If it is 0, the others are nan.
 
     Raises:
         ConfigurationError: `accuracy` or `count` is outside its range.
