@@ -89,7 +89,7 @@ def test_augmentation_of_an_item_does_not_depend_on_the_batch_size(one: int, oth
 
 def test_two_augmentations_use_different_numbers() -> None:
     data = TensorDataset(
-        torch.arange(784.0).view(1, 1, 28, 28).repeat(64, 1, 1, 1), torch.zeros(64)
+        torch.linspace(0, 1, 784).view(1, 1, 28, 28).repeat(64, 1, 1, 1), torch.zeros(64)
     )
     twice = source_of(data, 64, augmentation=(HorizontalFlip(), HorizontalFlip()))
     images = next(twice.training_batches(1)).images
@@ -109,12 +109,11 @@ def test_a_loader_keeps_its_own_batches_and_order() -> None:
     loader = DataLoader(numbered_set(10), batch_size=4, shuffle=True)
     source = source_of(loader)
     assert isinstance(source, LoaderBatches)
-    assert (source.count, source.steps_per_epoch, source.in_order) == (10, 3, False)
+    assert (source.count, source.steps_per_epoch, source.smallest_batch) == (10, 3, 2)
     assert [len(batch.labels) for batch in source.training_batches(1)] == [4, 4, 2]
     assert len(source.example().labels) == 4
     subset = source_of(DataLoader(numbered_set(10), sampler=SubsetRandomSampler([1, 2, 3])))
     assert subset.count == 3
-    assert source_of(DataLoader(numbered_set(10))).in_order  # type: ignore[attr-defined]
 
 
 class Stream(IterableDataset[tuple[Tensor, int]]):
@@ -128,7 +127,6 @@ class Stream(IterableDataset[tuple[Tensor, int]]):
 def test_a_stream_in_a_loader_has_no_known_length() -> None:
     source = source_of(DataLoader(Stream(6), batch_size=4))
     assert (source.count, source.steps_per_epoch) == (None, None)
-    assert source.in_order  # type: ignore[attr-defined]
     assert [len(batch.labels) for batch in source.training_batches(1)] == [4, 2]
 
 

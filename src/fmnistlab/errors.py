@@ -138,6 +138,10 @@ def _restore_data_format_error(
     return DataFormatError(path, reason, **fields)  # type: ignore[arg-type] # fields of __reduce__
 
 
+class ItemError(DataError, ValueError):
+    """An image or a label cannot be what it should be: grey levels as floats, a label too high."""
+
+
 class CheckpointError(FmnistlabError, ValueError):
     """A checkpoint is missing, damaged, of a newer format, or of another model."""
 

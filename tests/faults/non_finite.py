@@ -16,13 +16,14 @@ from tests.faults.side_by_side import tried
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from fmnistlab.errors import NonFiniteError
+from fmnistlab.errors import ItemError, NonFiniteError
 from fmnistlab.training.callbacks import Callback, Run
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
 from fmnistlab.training.checkpoint_folder import list_checkpoints
 from fmnistlab.training.trainer import Trainer
 
+MEND = "Mend such images or leave them out."
 KINDS = ("image", "loss", "gradient", "weight", "validation")
 
 
@@ -71,16 +72,21 @@ def _one(kind: str, step: int, value: float, chooser: random.Random, folder: Pat
     train, valid = trial.data()
     images, labels = train.resident()
     data: Any = TensorDataset(images / 255, labels)
+    item = -1
     if kind == "image":
         spoiled = images / 255
-        spoiled[chooser.randrange(len(spoiled)), 0, 3, 3] = value
-        data, step = TensorDataset(spoiled, labels), 0
+        item = chooser.randrange(len(spoiled))
+        spoiled[item, 0, 3, 3] = value
+        data = TensorDataset(spoiled, labels)
     elif kind == "weight":
         callbacks.insert(0, _SpoilWeight(step, value, chooser))
     else:
         model = _Poison(kind, step, value)
     try:
         Trainer(model, trial.RECIPE, device="cpu", seed=5, callbacks=callbacks).fit(data, valid)
+    except ItemError as error:
+        if kind != "image" or not str(error).endswith(f"item {item}. {MEND}"):
+            return f"refuses other data: {error}"
     except NonFiniteError as error:
         said = re.search(r"Epoch (\d+)", str(error)), re.search(r"step (\d+)", str(error))
         if said[0] is None or "learning rate" not in str(error):

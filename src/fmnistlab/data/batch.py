@@ -9,7 +9,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.data.item_check import LabelRule, check_images, check_labels
+from fmnistlab.errors import ConfigurationError, ItemError
 from fmnistlab.shapes import Float, Shaped
 
 EXAMPLE_SIZE = 32
@@ -29,7 +30,22 @@ class Batch(NamedTuple):
 
 
 class BatchSource(abc.ABC):
-    """One data set, cut into batches on one device."""
+    """One data set, cut into batches on one device.
+
+    Images and labels that cannot be right are refused: each batch when it is fetched, or all at
+    once if they lie in memory. Of batches that a DataLoader gives on an accelerator only the
+    example is looked at, as the others would make each step wait.
+    """
+
+    _label_rule: LabelRule | None = None
+
+    def expect_labels(self, rule: LabelRule) -> None:
+        """Tells what labels must be from now on; before, they may be anything.
+
+        Raises:
+            ItemError: some, if they lie in memory, are not.
+        """
+        self._label_rule = rule
 
     @property
     @abc.abstractmethod
@@ -40,6 +56,11 @@ class BatchSource(abc.ABC):
     @abc.abstractmethod
     def steps_per_epoch(self) -> int | None:
         """Number of training batches in an epoch, or None if only a full pass can tell."""
+
+    @property
+    @abc.abstractmethod
+    def smallest_batch(self) -> int | None:
+        """Images in the smallest training batch, or None if only a full pass can tell."""
 
     @abc.abstractmethod
     def example(self) -> Batch:
@@ -55,8 +76,15 @@ class BatchSource(abc.ABC):
         """
 
     @abc.abstractmethod
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yields each item once, in the order of the data set, never augmented."""
+    def evaluation_batches(self, *, in_order: bool = False) -> Iterator[Batch]:
+        """Yields each item once, never augmented.
+
+        Args:
+            in_order: whether it must be the order of the data set, from the first item to the last.
+
+        Raises:
+            ConfigurationError: a DataLoader gives items twice or not at all, or in another order.
+        """
 
     @abc.abstractmethod
     def identity(self) -> str:
@@ -68,16 +96,28 @@ class BatchSource(abc.ABC):
         return []
 
 
-def to_device(pair: object, device: torch.device, owner: str) -> Batch:
+def to_device(
+    pair: object,
+    device: torch.device,
+    owner: str,
+    *,
+    rule: LabelRule | None = None,
+    items: Sequence[object] | None = None,
+    example: bool = False,
+) -> Batch:
     """Returns collated images and labels as a batch on the device.
 
     Args:
         pair: images and labels, two tensors.
         device: where they shall be.
         owner: who gave them, for the message.
+        rule: what labels must be, or None if nobody reads them.
+        items: the index of each item in the data set, if known.
+        example: whether they are looked at even if they lie on an accelerator.
 
     Raises:
         ConfigurationError: `pair` is something else.
+        ItemError: images or labels cannot be right.
     """
     if not (
         isinstance(pair, Sequence)
@@ -86,6 +126,16 @@ def to_device(pair: object, device: torch.device, owner: str) -> Batch:
     ):
         raise ConfigurationError(f"{owner} must give pairs (image, label), not {type(pair)}.")
     images, labels = cast("tuple[Tensor, Tensor]", pair)
+    if images.ndim == 0 or labels.ndim == 0 or len(images) != len(labels):
+        raise ItemError(
+            f"{owner} gave images of shape {tuple(images.shape)} with labels of shape "
+            f"{tuple(labels.shape)}; a batch has one label for each image, in the first dimension."
+        )
+    known = None if items is None or len(items) != len(images) else items
+    if example or images.device.type == "cpu":
+        check_images(images, owner, known)
+    if rule is not None and (example or labels.device.type == "cpu"):
+        check_labels(labels, rule, owner, known)
     return as_batch(images.to(device), labels.to(device))
 
 
@@ -95,7 +145,7 @@ def as_batch(images: Tensor, labels: Tensor) -> Batch:
 
 
 def as_floats(images: Tensor) -> Tensor:
-    """Returns images as float32; uint8 pixels become fractions of 255."""
+    """Returns images as float32, also float16, bfloat16 and float64; uint8 becomes x / 255."""
     return images.div(255) if images.dtype == torch.uint8 else images.to(torch.float32)
 
 

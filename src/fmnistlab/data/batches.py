@@ -33,6 +33,7 @@ from fmnistlab.data.batch import (
     as_labels,
     to_device,
 )
+from fmnistlab.data.item_check import LabelRule, check_images, check_labels
 from fmnistlab.data.loader_batches import LoaderBatches
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Int64
@@ -80,6 +81,7 @@ def batch_source(
     Raises:
         ConfigurationError: `data` is of another kind, is empty, or is a DataLoader although the
             recipe augments.
+        ItemError: it lies in memory, and its images cannot be right.
     """
     if isinstance(data, DataLoader):
         if augmentation:
@@ -98,7 +100,7 @@ def batch_source(
     cutter = _Cutter(len(data), batch_size, seed, tuple(augmentation))
     tensors = resident_tensors(data)
     if tensors is not None:
-        return ResidentBatches(*tensors, cutter, device)
+        return ResidentBatches(*tensors, cutter, device, type(data).__name__)
     return DatasetBatches(cast("Dataset[tuple[Tensor, Tensor]]", data), cutter, device)
 
 
@@ -162,6 +164,11 @@ class _CutBatches(BatchSource):
         """Number of training batches in an epoch."""
         return len(self._bounds)
 
+    @property
+    def smallest_batch(self) -> int:
+        """Images in the smallest training batch."""
+        return min(stop - start for start, stop in self._bounds)
+
     def identity(self) -> str:
         """Returns the number of items, and nothing of what they are."""
         return f"{self.count} items"
@@ -171,11 +178,18 @@ class ResidentBatches(_CutBatches):
     """All items as two tensors on the device; some batches are one gather, each of them a slice."""
 
     def __init__(
-        self, images: Tensor, labels: Tensor, cutter: _Cutter, device: torch.device
+        self, images: Tensor, labels: Tensor, cutter: _Cutter, device: torch.device, owner: str
     ) -> None:
         super().__init__(cutter)
+        self._owner = owner
+        check_images(images, owner, range(len(images)))
         self._images = images.to(device)
         self._labels = labels.to(device)
+
+    def expect_labels(self, rule: LabelRule) -> None:
+        """Checks all labels."""
+        check_labels(self._labels, rule, self._owner, range(self.count))
+        super().expect_labels(rule)
 
     @property
     def augmented(self) -> bool:
@@ -223,8 +237,8 @@ class ResidentBatches(_CutBatches):
             parts = torch.split(images, sizes), torch.split(labels[first:last], sizes)
             yield from map(Batch, *parts)
 
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yields each item once, in the order of the data set."""
+    def evaluation_batches(self, *, in_order: bool = False) -> Iterator[Batch]:
+        """Yields each item once, always in the order of the data set."""
         for start in range(0, self.count, EVALUATION_BATCH_SIZE):
             stop = start + EVALUATION_BATCH_SIZE
             yield as_batch(self._images[start:stop], self._labels[start:stop])
@@ -255,8 +269,8 @@ class DatasetBatches(_CutBatches):
                 batch = Batch(changed, batch.labels)
             yield batch
 
-    def evaluation_batches(self) -> Iterator[Batch]:
-        """Yields each item once, in the order of the data set."""
+    def evaluation_batches(self, *, in_order: bool = False) -> Iterator[Batch]:
+        """Yields each item once, always in the order of the data set."""
         for start in range(0, self.count, EVALUATION_BATCH_SIZE):
             stop = min(start + EVALUATION_BATCH_SIZE, self.count)
             yield self._fetch(list(range(start, stop)))
@@ -271,4 +285,11 @@ class DatasetBatches(_CutBatches):
                 f"The items of {type(self._data).__name__} must be pairs of a tensor (or array) "
                 f"and a label: {error}"
             ) from error
-        return to_device(collated, self._device, type(self._data).__name__)
+        if len(pairs) != len(items):
+            raise ConfigurationError(
+                f"{type(self._data).__name__}.__getitems__ gave {len(pairs)} items where it was "
+                f"asked for {len(items)}."
+            )
+        return to_device(
+            collated, self._device, type(self._data).__name__, rule=self._label_rule, items=items
+        )

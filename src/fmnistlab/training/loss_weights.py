@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, nll_loss
 
+from fmnistlab.data.item_check import LabelRule
 from fmnistlab.shapes import Bool, Float, Shaped
 from fmnistlab.training.recipe import LossFunction, own_loss
 
@@ -67,16 +68,49 @@ def label_weights(loss: LossFunction) -> LabelWeights:
     Args:
         loss: of a recipe, or any other.
     """
-    found: Any = own_loss(loss)
-    settings: dict[str, Any] = {}
-    while isinstance(found, functools.partial) and not found.args:
-        settings = {**found.keywords, **settings}
-        found = found.func
-    if getattr(type(found), "forward", None) in _FORWARDS:
-        settings = {"weight": found.weight, "ignore_index": found.ignore_index}
-    elif found not in (cross_entropy, nll_loss):
+    kind, settings = _torch_loss(loss)
+    if kind is None:
         return LabelWeights()
     return LabelWeights(int(settings.get("ignore_index", IGNORED)), settings.get("weight"))
 
 
-_FORWARDS: Final = nn.CrossEntropyLoss.forward, nn.NLLLoss.forward
+def label_rule(loss: LossFunction, scores: int) -> LabelRule:
+    """Returns which labels a loss can take.
+
+    Args:
+        loss: of a recipe, or any other.
+        scores: class scores that the model gives for an image.
+    """
+    probabilities = _torch_loss(loss)[0] is cross_entropy
+    return LabelRule(scores, label_weights(loss).ignored, probabilities)
+
+
+def loss_name(loss: LossFunction) -> str:
+    """Returns the name of a loss's function or class, for messages."""
+    inner = _unwrapped(loss)[0]
+    return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+
+
+def _torch_loss(loss: LossFunction) -> tuple[object, dict[str, Any]]:
+    """Returns which of torch's losses with class indices it is, or None, and its settings."""
+    inner, settings = _unwrapped(loss)
+    kind = _KINDS.get(getattr(type(inner), "forward", None))
+    if kind is not None:
+        return kind, {"weight": inner.weight, "ignore_index": inner.ignore_index}
+    return (inner, settings) if inner in (cross_entropy, nll_loss) else (None, {})
+
+
+def _unwrapped(loss: LossFunction) -> tuple[Any, dict[str, Any]]:
+    """Returns what is called in the end, and the settings it is called with."""
+    inner: Any = own_loss(loss)
+    settings: dict[str, Any] = {}
+    while isinstance(inner, functools.partial) and not inner.args:
+        settings = {**inner.keywords, **settings}
+        inner = inner.func
+    return inner, settings
+
+
+_KINDS: Final[dict[object, object]] = {
+    nn.CrossEntropyLoss.forward: cross_entropy,
+    nn.NLLLoss.forward: nll_loss,
+}

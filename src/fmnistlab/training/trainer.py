@@ -14,8 +14,6 @@ from torch.utils.data import TensorDataset
 from fmnistlab import seeding
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
-from fmnistlab.data.loader_batches import LoaderBatches
-from fmnistlab.errors import ConfigurationError
 from fmnistlab.global_random import isolated_randomness
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.history import HistoryRecorder
@@ -28,9 +26,9 @@ from fmnistlab.training.fit_loop import FitLoop, data_names
 from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
 from fmnistlab.training.interruption import Interruption
-from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
+from fmnistlab.training.preparation import Preparation, check_single_images
 from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.resume import check_data, fit_to_finish, read_for_resume
@@ -95,7 +93,7 @@ class Trainer:
         self._placement = DevicePlacement(device)
         self._dispatch = Dispatch([self._placement, HistoryRecorder(), *callbacks])
         self._device: torch.device | None = None
-        self._prepared = False
+        self._preparation = Preparation()
         self._step = 0
         self._loaded_optimizer: dict[str, Any] | None = None
         self._saved_in: Mapping[str, str] = {}
@@ -160,7 +158,8 @@ class Trainer:
             The trainer's history: all epochs so far, those of earlier fits included.
 
         Raises:
-            ConfigurationError: a setting is impossible or the data cannot be used.
+            ConfigurationError: a setting is impossible, or data or loss cannot be used.
+            ItemError: an image or a label cannot be right.
             CheckpointError: the checkpoint is missing, damaged, or of another training.
             ModelOutputError: the model does not return class scores.
             NonFiniteError: a loss, a gradient or a weight is not a finite number.
@@ -210,11 +209,15 @@ class Trainer:
             data: as for `fit`; every item is measured exactly once.
 
         Raises:
-            ConfigurationError: the data cannot be used, or a DataLoader leaves items out.
+            ConfigurationError: data or loss cannot be used, or a DataLoader gives items twice or
+                leaves some out.
+            ItemError: an image or a label cannot be right.
             ModelOutputError: the model does not return class scores.
         """
-        source = self._prepare(self._source(data))
-        return evaluate_source(self.model, source, self.recipe.evaluation_loss, self.device)
+        source = self._source(data)
+        loss = self.recipe.evaluation_loss
+        self._preparation.for_labels(self.model, source, loss, self.device)
+        return evaluate_source(self.model, source, loss, self.device)
 
     def predict(self, data: Data | Tensor) -> Predictions:
         """Returns class and probabilities of each image, in the order of the data.
@@ -224,19 +227,17 @@ class Trainer:
                 float32 in 0..1.
 
         Raises:
-            ConfigurationError: the data cannot be used, or a DataLoader shuffles.
+            ConfigurationError: the data cannot be used, or a DataLoader gives items in another
+                order than that of its data set.
+            ItemError: an image cannot be right.
             ModelOutputError: the model does not return class scores.
         """
         items: object = data
         if isinstance(data, Tensor):
             items = TensorDataset(data, torch.zeros(len(data), dtype=torch.int64))
-        source = self._prepare(self._source(items))
-        if isinstance(source, LoaderBatches) and not source.in_order:
-            raise ConfigurationError(
-                "This DataLoader shuffles, so nobody could tell which prediction belongs to which "
-                "image. Give predict the data set itself, or a loader with shuffle=False."
-            )
-        return predict(self.model, source.evaluation_batches())
+        source = self._source(items)
+        self._preparation.for_images(self.model, source, self.device)
+        return predict(self.model, source.evaluation_batches(in_order=True))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes model, optimizer, recipe, history and counters into one file, without pickle.
@@ -342,7 +343,7 @@ class Trainer:
         noise = seeding.derive_seed(self.seed, "build")
         with (
             isolated_randomness(noise, state.device),
-            contextlib.closing(self._build(state, training, left)) as step,
+            contextlib.closing(self._build(state, (training, validation), left)) as step,
         ):
             loop = FitLoop(
                 state,
@@ -363,9 +364,14 @@ class Trainer:
             finally:
                 self.executed = step.executed
 
-    def _build(self, state: RunState, training: BatchSource, left: FitState | None) -> TrainingStep:
+    def _build(
+        self, state: RunState, data: tuple[BatchSource, BatchSource | None], left: FitState | None
+    ) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
-        self._prepare(training)
+        training = data[0]
+        for source in filter(None, data):
+            self._preparation.for_labels(self.model, source, self.recipe.training_loss, self.device)
+        check_single_images(self.model, training)
         if self.optimizer is None:
             self.optimizer = self.recipe.make_optimizer(self.model)
             if self._loaded_optimizer is not None:
@@ -398,11 +404,3 @@ class Trainer:
             seed=self.seed,
             augmentation=self.recipe.augmentation,
         )
-
-    def _prepare(self, source: BatchSource) -> BatchSource:
-        """Moves the model to the device and, once, tries it on a few images."""
-        self.model.to(self.device)
-        if not self._prepared:
-            prepare_model(self.model, source.example())
-            self._prepared = True
-        return source
