@@ -114,7 +114,13 @@ class LoaderBatches(BatchSource):
         return list(given.values())
 
     def evaluation_batches(self, *, in_order: bool = False) -> Iterator[Batch]:
-        """Yields the loader's batches, each item once; see `BatchSource`."""
+        """Yields the loader's batches; see `BatchSource`.
+
+        Raises:
+            ConfigurationError: an item comes twice, or not at all although the sampler names it,
+                or in another order than was asked for.
+            ItemError: images or labels cannot be right.
+        """
         self._tell(in_order=in_order)
         if self._watch is None:
             yield from map(self._batch, self._loader)

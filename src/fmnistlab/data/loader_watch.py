@@ -10,14 +10,12 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sized
+from types import FunctionType
 from typing import Any, Final
 
 from torch.utils.data import DataLoader, IterableDataset, Sampler
 
 from fmnistlab.errors import ConfigurationError
-
-_HARMLESS: Final = {"__init__", "__len__", "__module__", "__doc__", "__annotations__"}
-"""What a subclass of DataLoader may have of its own without giving other batches."""
 
 
 def unwatchable(loader: DataLoader[Any]) -> str | None:
@@ -27,7 +25,8 @@ def unwatchable(loader: DataLoader[Any]) -> str | None:
     kind = type(loader)
     kinds = kind.__mro__[: kind.__mro__.index(DataLoader)]
     own = {name for cls in kinds for name in vars(cls)}
-    if own & (vars(DataLoader).keys() - _HARMLESS):
+    acts = {name for name, part in vars(DataLoader).items() if isinstance(part, _ACTING)}
+    if own & (acts - {"__init__", "__len__"}):
         return f"{kind.__name__} gives batches in a way of its own"
     return None
 
@@ -74,6 +73,9 @@ def length_of(collection: object) -> int | None:
         return None
 
 
+_ACTING: Final = FunctionType, property
+
+
 class LoaderWatch:
     """A loader's double, with a note of what it visits.
 
@@ -105,10 +107,11 @@ class LoaderWatch:
         visits = _Visits(self._original, in_order=in_order)
         for collated in self._double:
             drawn = self._sampler.noted.popleft()
-            items = list(drawn) if isinstance(drawn, list | tuple) else [drawn]
+            listed = isinstance(drawn, list | range) or getattr(drawn, "ndim", 0) > 0
+            several = self._batched or listed
+            items = list(drawn) if several else [drawn]
             visits.add(items)
-            sure = keeps_order and (self._batched or isinstance(drawn, list | tuple))
-            yield collated, items if sure else None
+            yield collated, items if several and keeps_order else None
         visits.finish()
 
     @property

@@ -40,6 +40,23 @@ class Preparation:
             images = source.example().images
             self._try(model, images, torch.zeros(len(images), dtype=torch.int64, device=device))
 
+    def for_training(
+        self,
+        model: nn.Module,
+        data: tuple[BatchSource, BatchSource | None],
+        loss: LossFunction,
+        device: torch.device,
+    ) -> None:
+        """Does the same for training and validation data, see `for_labels`.
+
+        Raises:
+            ConfigurationError: likewise, or a batch will hold one image, from which the model
+                cannot learn.
+        """
+        for source in filter(None, data):
+            self.for_labels(model, source, loss, device)
+        _check_single_images(model, data[0])
+
     def for_labels(
         self,
         model: nn.Module,
@@ -47,7 +64,7 @@ class Preparation:
         loss: LossFunction,
         device: torch.device,
     ) -> None:
-        """Does the same, and sees to it that the loss can be computed from all labels.
+        """Does the same as `for_images`, and sees to it that the loss can be computed from all labels.
 
         Args:
             model: the trainer's.
@@ -87,7 +104,7 @@ class Preparation:
         return scores
 
 
-def check_single_images(model: nn.Module, source: BatchSource) -> None:
+def _check_single_images(model: nn.Module, source: BatchSource) -> None:
     """Checks that a model can be trained with one image in a batch, if there will be one.
 
     Raises:

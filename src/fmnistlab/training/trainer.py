@@ -28,7 +28,7 @@ from fmnistlab.training.history import History
 from fmnistlab.training.interruption import Interruption
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.predictions import Predictions
-from fmnistlab.training.preparation import Preparation, check_single_images
+from fmnistlab.training.preparation import Preparation
 from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.resume import check_data, fit_to_finish, read_for_resume
@@ -368,17 +368,14 @@ class Trainer:
         self, state: RunState, data: tuple[BatchSource, BatchSource | None], left: FitState | None
     ) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
-        training = data[0]
-        for source in filter(None, data):
-            self._preparation.for_labels(self.model, source, self.recipe.training_loss, self.device)
-        check_single_images(self.model, training)
+        self._preparation.for_training(self.model, data, self.recipe.training_loss, self.device)
         if self.optimizer is None:
             self.optimizer = self.recipe.make_optimizer(self.model)
             if self._loaded_optimizer is not None:
                 restore_optimizer(self.optimizer, self._loaded_optimizer)
                 self._loaded_optimizer = None
         state.optimizer = self.optimizer
-        steps = training.steps_per_epoch
+        steps = state.steps_per_epoch
         total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
         rates = [group["lr"] for group in self.optimizer.param_groups]
         schedule = self.recipe.make_schedule(self.optimizer, total)
