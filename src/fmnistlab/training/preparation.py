@@ -64,7 +64,7 @@ class Preparation:
         loss: LossFunction,
         device: torch.device,
     ) -> None:
-        """Does the same as `for_images`, and sees to it that the loss can be computed from all labels.
+        """Does the same as `for_images`, and sees to it that the loss can take all labels.
 
         Args:
             model: the trainer's.

@@ -330,7 +330,6 @@ class Trainer:
         interruption: Interruption,
         left: FitState | None,
     ) -> None:
-        run = Run(state)
         setup = Setup(self.model, self.recipe, self.seed)
         self._dispatch.call("on_setup", setup)
         state.device = self._device = setup.device
@@ -340,12 +339,11 @@ class Trainer:
         if left is not None:
             warn_of_other_surroundings(self._saved_in, state.device)
             check_data(left, data_names(training, validation))
-        noise = seeding.derive_seed(self.seed, "build")
         with (
-            isolated_randomness(noise, state.device),
+            isolated_randomness(seeding.derive_seed(self.seed, "build"), state.device),
             contextlib.closing(self._build(state, (training, validation), left)) as step,
         ):
-            loop = FitLoop(
+            loop = self._loop = FitLoop(
                 state,
                 self._dispatch,
                 step,
@@ -355,8 +353,7 @@ class Trainer:
                 left=left,
                 capture=self._capture,
             )
-            self._loop = loop
-            self._dispatch.call("on_fit_start", run)
+            self._dispatch.call("on_fit_start", Run(state))
             if left is not None:
                 self._dispatch.load_state_dicts(left.callbacks)
             try:
