@@ -92,6 +92,10 @@ REFUSED: dict[str, tuple[Callable[[], DataLoader[Any]], str]] = {
         lambda: DataLoader(numbered(), 64, sampler=Given([3] * 640)),
         "gives item 3 twice",
     ),
+    "counted from both ends": (
+        lambda: DataLoader(numbered(), 4, sampler=Given([7, 2, -3])),
+        "gives item 7 twice",
+    ),
     "drawn with replacement": (
         lambda: DataLoader(numbered(), 4, sampler=RandomSampler(numbered(), replacement=True)),
         "twice",

@@ -103,11 +103,9 @@ def _torch_loss(loss: LossFunction) -> tuple[object, dict[str, Any]]:
 def _unwrapped(loss: LossFunction) -> tuple[Any, dict[str, Any]]:
     """Returns what is called in the end, and the settings it is called with."""
     inner: Any = own_loss(loss)
-    settings: dict[str, Any] = {}
-    while isinstance(inner, functools.partial) and not inner.args:
-        settings = {**inner.keywords, **settings}
-        inner = inner.func
-    return inner, settings
+    if isinstance(inner, functools.partial) and not inner.args:  # those of partials are flat
+        return inner.func, inner.keywords
+    return inner, {}
 
 
 _KINDS: Final[dict[object, object]] = {
