@@ -295,8 +295,15 @@ class Eager(Sampler[int]):
         return 10
 
 
+class EagerBatches(Eager):
+    """Likewise, whole batches."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(in_batches([*super().__iter__()], 4))
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("kind", ["loader", "sampler", "batch sampler", "global"])
+@pytest.mark.parametrize("kind", ["loader", "sampler", "batch sampler", "batches", "global"])
 def test_random_numbers_are_drawn_as_in_a_plain_loop(kind: str, workers: int) -> None:
     def make() -> tuple[DataLoader[Any], torch.Generator | None]:
         generator = torch.Generator().manual_seed(7)
@@ -309,6 +316,9 @@ def test_random_numbers_are_drawn_as_in_a_plain_loop(kind: str, workers: int) ->
         if kind == "batch sampler":
             batches = BatchSampler(RandomSampler(range(10), generator=generator), 3, False)
             return DataLoader(numbered(), batch_sampler=batches, **options), generator
+        if kind == "batches":
+            sampler = EagerBatches(generator)
+            return DataLoader(numbered(), batch_sampler=sampler, **options), generator
         return DataLoader(numbered(), 3, shuffle=True, **options), None
 
     def states(generator: torch.Generator | None) -> list[Any]:
