@@ -153,6 +153,8 @@ class RecordingCallback(Callback):
         calls: the names, in order.
     """
 
+    uses_model = False
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 

@@ -42,7 +42,7 @@ from fmnistlab.training.snapshot import (
     restore_optimizer,
     warn_of_other_surroundings,
 )
-from fmnistlab.training.step import TrainingStep
+from fmnistlab.training.step import Executed, TrainingStep
 
 
 class Trainer:
@@ -63,8 +63,9 @@ class Trainer:
         recipe: the recipe.
         seed: the seed.
         execution: how training steps are executed, as it was asked for.
-        executed: how those of the last fit were, "recorded", "cuda_graph" or "eager: " and why;
-            None before the first fit.
+        executed: how those of the last fit were: "recorded", "eager" or "cuda_graph"; None before
+            the first fit.
+        eager_because: why they were made as the model is written; None if they were not.
         history: all epochs finished so far.
         optimizer: the optimizer, or None before the first fit.
         stop_reason: why the last fit was stopped early, or None if it was not.
@@ -88,7 +89,8 @@ class Trainer:
         self.recipe = recipe
         self.seed: int = seeding.checked_seed(seed)
         self.execution: Execution = checked_execution(execution)
-        self.executed: str | None = None
+        self.executed: Executed | None = None
+        self.eager_because: str | None = None
         self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
         self.stop_reason: str | None = None
@@ -361,7 +363,7 @@ class Trainer:
             try:
                 loop.train()
             finally:
-                self.executed = step.executed
+                self.executed, self.eager_because = step.executed, step.eager_because
 
     def _build(self, state: RunState, training: BatchSource, left: FitState | None) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
