@@ -66,6 +66,13 @@ class TorchEma(Watcher):
         self.average.copy_to(model.parameters())
 
 
+class KeepsScores(Watcher):
+    """Keeps scores and labels of each batch, and looks at them when later steps were made."""
+
+    def on_batch_end(self, model: Any, optimizer: Any, logits: Any, labels: Any) -> None:
+        self.found.append((logits, labels))
+
+
 class Torchmetrics(Watcher):
     def on_fit_start(self, model: Any, optimizer: Any) -> None:
         from torchmetrics import MetricCollection
@@ -92,6 +99,7 @@ ROWS = [
     ),
     Row(part="ema-pytorch: `EMA`", watcher=EmaPytorch, needs=("ema_pytorch",)),
     Row(part="torch-ema: `ExponentialMovingAverage`", watcher=TorchEma, needs=("torch_ema",)),
+    Row(part="scores and labels of each batch, kept", watcher=KeepsScores),
     Row(
         part="torchmetrics: accuracy and F1 after each batch",
         watcher=Torchmetrics,

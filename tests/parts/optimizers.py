@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from tests.parts.row import ADAM, SGD, Closure, Row, Watcher
+from tests.parts.weights import dropping
 from torch import Tensor, nn
 
 
@@ -131,6 +132,7 @@ ROWS = [
     Row(part="`torch.optim.Adafactor`", recipe=own(torch.optim.Adafactor), saved=True),
     Row(
         part="`torch.optim.LBFGS`",
+        make=dropping,
         recipe=own(torch.optim.LBFGS, lr=0.1, max_iter=3),
         update=step_with_closure,
         saved=True,
@@ -182,6 +184,7 @@ ROWS = [
     ),
     Row(
         part="pytorch-optimizer: `SAM`",
+        make=dropping,
         recipe=from_package(PACKAGE, "SAM", base_optimizer=torch.optim.SGD, lr=0.05, momentum=0.9),
         update=step_after_closure,
         saved=True,
@@ -189,6 +192,7 @@ ROWS = [
     ),
     Row(
         part="a sharpness-aware optimizer of one's own",
+        make=dropping,
         recipe=own(Sharpness),
         update=step_after_closure,
     ),

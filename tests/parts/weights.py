@@ -148,6 +148,7 @@ class OwnGradients(SecondEpoch):
 
 
 def dropping() -> nn.Module:
+    """Draws anew in each forward pass, so that one too many is seen."""
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.Dropout(0.5), nn.Linear(16, 10))
 
 
