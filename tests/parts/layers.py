@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from tests.parts.row import SGD, Row, Watcher, perceptron
@@ -180,6 +180,8 @@ class Experts(nn.Module):
 class Tied(nn.Module):
     """One weight used twice, as in an autoencoder."""
 
+    recordable: ClassVar[bool] = True
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Linear(784, 16, bias=False)
@@ -196,6 +198,8 @@ class Tied(nn.Module):
 class Recurrent(nn.Module):
     """An LSTM over the rows of an image."""
 
+    recordable: ClassVar[bool] = True
+
     def __init__(self) -> None:
         super().__init__()
         self.rows = nn.LSTM(28, 12, batch_first=True)
@@ -209,6 +213,8 @@ class Recurrent(nn.Module):
 
 class Attention(nn.Module):
     """Rows of an image that look at each other."""
+
+    recordable: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,6 +242,8 @@ class Transformer(nn.Module):
 
 class Block(nn.Module):
     """Two convolutions and a way around them."""
+
+    recordable: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,6 +320,8 @@ def rearranging() -> nn.Module:
 
 class Einsum(nn.Module):
     """Functions of einops in a forward of one's own."""
+
+    recordable: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -395,7 +405,7 @@ ROWS = [
     Row(part="a model that writes into its input", make=ChangesItsInput),
     Row(part="a `torch.autograd.Function` of one's own", make=OwnGradient),
     Row(part="complex numbers", make=Spectrum),
-    Row(part="weight tying", make=Tied),
+    Row(part="weight tying", make=Tied, recordable=True),
     Row(
         part="`parametrizations.spectral_norm`",
         make=parametrized(parametrizations.spectral_norm),
@@ -404,12 +414,12 @@ ROWS = [
     Row(part="`parametrizations.orthogonal`", make=parametrized(parametrizations.orthogonal)),
     Row(part="`torch.nn.utils.prune` before the fit", make=pruned_before),
     Row(part="a model that is channels last already", make=channels_last, recordable=True),
-    Row(part="an LSTM", make=Recurrent),
-    Row(part="`nn.MultiheadAttention`", make=Attention, recipe=SGD),
+    Row(part="an LSTM", make=Recurrent, recordable=True),
+    Row(part="`nn.MultiheadAttention`", make=Attention, recipe=SGD, recordable=True),
     Row(part="`nn.TransformerEncoder`", make=Transformer, recipe=SGD),
-    Row(part="a small residual network", make=resnet, recipe=SGD),
+    Row(part="a small residual network", make=resnet, recipe=SGD, recordable=True),
     Row(part="einops: layers", make=rearranging, needs=("einops",)),
-    Row(part="einops: functions", make=Einsum, needs=("einops",)),
+    Row(part="einops: functions", make=Einsum, recordable=True, needs=("einops",)),
     Row(part="vit-pytorch: `ViT`", make=vit("ViT", "vit", dropout=0.1), needs=("vit_pytorch",)),
     Row(
         part="vit-pytorch: `SimpleViT`", make=vit("SimpleViT", "simple_vit"), needs=("vit_pytorch",)

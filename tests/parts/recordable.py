@@ -5,19 +5,42 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from tests.parts.layers import Attention, Block, Einsum, Perceptron, Recurrent, Tied
+from tests.parts.groups import one_cycle
 from tests.parts.row import ADAM, SGD, Row
+from tests.parts.weights import dropping
 from torch import Tensor, nn
 
+from fmnistlab.data.augmentation import RandomShift
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.linear import LinearNet
 
 
-class PlainRecordable(Perceptron):
+class Recordable(nn.Module):
+    """Says that its `forward` does nothing but compute, and the same each time."""
+
     recordable: ClassVar[bool] = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(784, 16)
+        self.second = nn.Linear(16, 10)
 
-class NormalizedRecordable(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.second(torch.relu(self.first(images.flatten(1))))
+        return scores
+
+
+class Inherits(Recordable):
+    """Has a `forward` of its own, which counts its calls, and does not say anything about it."""
+
+    calls = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += self.training
+        return super().forward(images) * (1 + self.calls % 2)
+
+
+class Normalized(nn.Module):
     """Batch norm, whose buffers move with each step, and dropout."""
 
     recordable: ClassVar[bool] = True
@@ -33,36 +56,6 @@ class NormalizedRecordable(nn.Module):
         hidden = torch.relu(self.norm(self.first(images.flatten(1))))
         scores: Tensor = self.second(self.drop(hidden))
         return scores
-
-
-class RecurrentRecordable(Recurrent):
-    recordable: ClassVar[bool] = True
-
-
-class AttentionRecordable(Attention):
-    recordable: ClassVar[bool] = True
-
-
-class TiedRecordable(Tied):
-    recordable: ClassVar[bool] = True
-
-
-class EinsumRecordable(Einsum):
-    recordable: ClassVar[bool] = True
-
-
-class BlockRecordable(Block):
-    recordable: ClassVar[bool] = True
-
-
-def residual() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, stride=2, padding=1),
-        BlockRecordable(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(4, 10),
-    )
 
 
 def gelu_net() -> nn.Module:
@@ -82,21 +75,19 @@ ROWS = [
         recordable=True,
     ),
     Row(part="layer norm and GELU", make=gelu_net, recordable=True),
-    Row(part="a class with `recordable = True`", make=PlainRecordable, recordable=True),
+    Row(part="a class with `recordable = True`", make=Recordable, saved=True, recordable=True),
     Row(
-        part="the same with batch norm and dropout",
-        make=NormalizedRecordable,
+        part="a class with `recordable = True`, batch norm and dropout",
+        make=Normalized,
         recipe=SGD,
         recordable=True,
     ),
-    Row(part="the same with an LSTM", make=RecurrentRecordable, recordable=True),
+    Row(part="a subclass of such a class with a `forward` of its own", make=Inherits),
     Row(
-        part="the same with attention and dropout",
-        make=AttentionRecordable,
-        recipe=SGD,
+        part="dropout, `one_cycle` and augmentation in a recorded step",
+        make=dropping,
+        recipe=ADAM.replace(schedule="one_cycle", augmentation=(RandomShift(2),)),
+        schedule=one_cycle,
         recordable=True,
     ),
-    Row(part="the same with tied weights", make=TiedRecordable, recordable=True),
-    Row(part="the same with einops", make=EinsumRecordable, recordable=True, needs=("einops",)),
-    Row(part="the same with residual blocks", make=residual, recipe=SGD, recordable=True),
 ]

@@ -22,7 +22,7 @@ def trial(row: Row | Case, way: str) -> object:
 @pytest.mark.parametrize(("row", "way"), [trial(row, way) for row in ROWS for way in WAYS])
 def test_a_part_is_as_in_a_plain_loop_or_refused(row: Row | Case, way: str) -> None:
     if missing(row):
-        pytest.skip(f"{', '.join(missing(row))} is not installed; the extra 'parts' brings it")
+        pytest.skip(f"{', '.join(missing(row))} is not installed; CONTRIBUTING.md tells how")
     assert verdict(row, way) == PAGE()[row.part, way], "run python -m tests.parts"
 
 
