@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tests.parts import (
     averages,
+    forwards,
     groups,
     hooks,
     layers,
@@ -42,6 +43,7 @@ THEMES: dict[str, list[Row] | list[Row | Case]] = {
     "Losses and labels": losses.ROWS,
     "Pixels and numbers": pixels.ROWS,
     "Models": layers.ROWS,
+    "What a model's forward does": forwards.ROWS,
     "Models that can be recorded": recordable.ROWS,
 }
 ROWS = [row for rows in THEMES.values() for row in rows]
