@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.experiment import run_experiment
+from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.testing import write_tiny_csv
 from fmnistlab.training.checkpoint import decode_checkpoint, encode_checkpoint
 from fmnistlab.training.recipe import Recipe

@@ -29,7 +29,7 @@ FLOORS = [
     {"training"},
     {"results", "run_folder"},
     {"records"},
-    {"experiment", "testing"},
+    {"experiment_config", "experiment", "testing"},
     {"verification"},
     {"cli"},
     {"__main__"},

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from benchmarks import __main__ as program
-from benchmarks import training_job
-from benchmarks.commands import train
+from benchmarks import gpu, training_job
+from benchmarks.ablation_worker import WAYS
+from benchmarks.commands import ablation, train
+from benchmarks.commands.options import MODELS
 from benchmarks.learning import AFTER_ONE_EPOCH, check_learned
 from benchmarks.processes import ROOT, Measurement, MeasurementError, run_worker, time_command
 from benchmarks.report.comparison import honest_note
@@ -25,6 +28,8 @@ from benchmarks.rounds import Entry, Job, Settings, take_turns
 from benchmarks.summaries import Spread, paired_ratios, spread
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fmnistlab.testing import tiny_dataset
 
 ENVIRONMENT: dict[str, object] = {
     "date": "2026-01-02",
@@ -291,3 +296,26 @@ def test_contenders_without_other_packages_really_train(tmp_path: Path, contende
     assert result["setup_seconds"] > 0
     assert result["peak_rss_bytes"] > 50e6
     assert result["loss"] < math.log(10)
+
+
+def test_the_script_for_a_gpu_compares_and_measures() -> None:
+    device, data = torch.device("cpu"), tiny_dataset(1600)
+    apart = gpu.fifty_steps(device, "recorded", data)
+    assert set(apart) == {"linearnet", "cnn", "dropout"}
+    for found in apart.values():
+        assert 0 < found["largest difference of weights"] < 0.01 < found["largest weight"]
+    measured = gpu.epochs(device, "auto", data.select(range(64)))
+    assert {len(way["all"]) for ways in measured.values() for way in ways.values()} == {gpu.ROUNDS}
+
+
+def test_a_part_of_the_recorded_step_is_compared_within_rounds() -> None:
+    rounds = [{f"{m} {way}": 10.0 * n for m in MODELS for way in WAYS} for n in (1, 2, 4)]
+    for measurement in rounds:
+        measurement["cnn eager"] *= 1.5
+    section = Section("ablation", {"threads": 1}, {}, {"step": Entry("measured", rounds)})
+    lines = ablation.describe([section]).splitlines()
+    rows = [line for line in lines if line.startswith("| eager |")]
+    assert rows == [
+        "| eager | 10.0 | 20.0 | 1.00 (1.00 to 1.00) | 3 |",
+        "| eager | 15.0 | 30.0 | 1.50 (1.50 to 1.50) | 3 |",
+    ]

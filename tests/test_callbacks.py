@@ -174,7 +174,7 @@ def test_log_lines_come_every_few_batches(caplog: pytest.LogCaptureFixture) -> N
     caplog.set_level(logging.INFO, "fmnistlab")
     trainer = Trainer(tiny_linear(), SMALL, callbacks=[LogLines(every=2)])
     history = trainer.fit(tiny_set(), tiny_set(), epochs=1)
-    lines = [entry.getMessage() for entry in caplog.records]
+    lines = [entry.getMessage() for entry in caplog.records if entry.name == "fmnistlab.training"]
     assert len(lines) == 3
     assert lines[0].startswith("epoch 1/1, batch 2/5: loss ")
     assert lines[1].startswith("epoch 1/1, batch 4/5: loss ")

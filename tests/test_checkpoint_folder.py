@@ -15,6 +15,8 @@ RECIPE = Recipe(epochs=2, batch_size=8)  # 10 steps
 
 
 class StopAt(Callback):
+    uses_model = False
+
     def __init__(self, step: int) -> None:
         self.step = step
 

@@ -18,7 +18,7 @@ from tests.tiny import tiny_linear, tiny_set
 from fmnistlab.checks import number, shown, whole_number
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.errors import CheckpointDamagedError, ConfigurationError
-from fmnistlab.experiment import ExperimentConfig
+from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.testing import tiny_dataset
 from fmnistlab.training.callbacks import (
     BestWeights,

@@ -37,6 +37,8 @@ def _default_handlers() -> Iterator[None]:
 class Sends(Callback):
     """Sends signals to this very process after a step."""
 
+    uses_model = False
+
     def __init__(self, step: int, number: signal.Signals, times: int = 1) -> None:
         self.step, self.number, self.times = step, number, times
         self.steps = 0

@@ -118,7 +118,12 @@ def test_a_checkpoint_that_is_none_ends_every_command(
         ("config.json", "threads", "auto", "threads: must be a whole number"),
         ("config.json", "device", "gpu", "device: must be a device such as"),
         ("config.json", "device", "cpu\n", "device: must be a device such as"),
-        ("config.json", "execution", "fast", "execution: must be one of graph, eager, compile"),
+        (
+            "config.json",
+            "execution",
+            "fast",
+            'execution: must be "auto" or "eager" or "recorded"',
+        ),
         ("config.json", "started", "yesterday", "started: must be a time"),
         ("config.json", "model", "linearnet", "model: must be an object"),
         ("config.json", "model.options", [], "model.options: must be an object"),

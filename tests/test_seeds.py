@@ -50,6 +50,20 @@ def test_a_seed_goes_on_after_training_as_if_it_had_been_alone() -> None:
     assert same_weights(trainer.model, single.model)
 
 
+def test_models_are_stacked_if_that_is_asked_for() -> None:
+    """They agree with those trained alone but for rounding, and share one clock."""
+    data = tiny_set(80)
+    stacked = fit_seeds(
+        "linearnet", data, seeds=[3, 1], recipe=SHORT, device="cpu", n_jobs=1, stacked=True
+    )
+    alone = fit_seeds("linearnet", data, seeds=[3, 1], recipe=SHORT, device="cpu", n_jobs=1)
+    for one, other in zip(stacked, alone, strict=True):
+        assert one.seed == other.seed
+        assert one.history[-1].loss == pytest.approx(other.history[-1].loss, rel=1e-4)
+    assert stacked[0].history[-1].seconds == stacked[1].history[-1].seconds
+    assert alone[0].history[-1].seconds != alone[1].history[-1].seconds
+
+
 def test_a_function_and_a_dataset_of_items_work_too() -> None:
     trainers = fit_seeds(tiny_linear, Items(tiny_set(24)), seeds=[0, 1], recipe=SHORT, n_jobs=1)
     single = Trainer(tiny_linear(), SHORT, device="cpu", seed=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -89,6 +91,47 @@ class Broken(nn.Module):
 def test_a_broken_model_is_noticed(fault: str, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         testing.check_model(lambda: Broken(fault))
+
+
+class Promises(nn.Module):
+    """Says that its steps can be recorded, and does something that no recording holds."""
+
+    recordable: ClassVar[bool] = True
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.linear, self.fault, self.calls = nn.Linear(784, 10), fault, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += self.training
+        logits: Tensor = self.linear(images.flatten(1))
+        if self.fault == "counts" and self.training:
+            return logits * (1 + self.calls / 100)
+        if self.fault == "warms up" and self.calls > 6:
+            return logits * 10
+        if self.fault == "tosses" and self.training:
+            return logits * random.random()
+        if self.fault == "looks" and self.training:
+            return logits * float(images.mean())
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("counts", "was not the same the second time"),
+        ("warms up", "recorded steps train it otherwise"),
+        ("tosses", "was not the same the second time"),
+        ("looks", "depends on the values of a tensor"),
+    ],
+)
+def test_a_model_that_cannot_be_recorded_and_says_so_is_noticed(fault: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        testing.check_model(lambda: Promises(fault))
+
+
+def test_a_model_that_keeps_its_promise_is_let_through() -> None:
+    testing.check_model(lambda: Promises("none"))
 
 
 def test_a_wrong_shape_is_noticed() -> None:

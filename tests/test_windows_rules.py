@@ -19,7 +19,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the backg
 from fmnistlab import testing
 from fmnistlab.cli.main import run
 from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.experiment import run_experiment
+from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.training.callbacks import Callback, Checkpointing, CsvLog
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.trainer import Trainer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,12 +15,12 @@ from typing import Any
 import torch
 
 from fmnistlab import seeding
-from fmnistlab.checks import number, refused, whole_number
 from fmnistlab.data.batch import Batch
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.json_text import json_text
 from fmnistlab.logger import get_logger
 from fmnistlab.models.registry import create_model
@@ -44,13 +45,13 @@ from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
 from fmnistlab.training.checkpoint_folder import newest_checkpoint
-from fmnistlab.training.execution import Execution, make_step
+from fmnistlab.training.dispatch import Dispatch
+from fmnistlab.training.execution import make_step
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.recipe import Recipe
-from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.seeds import seeded_model
-from fmnistlab.training.threads import MAX_THREADS, cpu_threads, fastest_threads
+from fmnistlab.training.step import TrainingStep
+from fmnistlab.training.threads import cpu_threads, fastest_threads
 from fmnistlab.training.trainer import Trainer
 from fmnistlab.training.weights_hash import weights_sha256
 from fmnistlab.typed_json import read_as
@@ -60,79 +61,6 @@ _logger = get_logger(__name__)
 _MOST_TRIED = 4096
 """Images in the batches on which numbers of threads are tried; a batch may be set to more than
 memory holds, and than the data has."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExperimentConfig:
-    """Everything that determines an experiment.
-
-    Args:
-        model: name of a registered model.
-        model_options: keyword arguments for it.
-        data: where training and test set are; see `load_train_and_test`. None: the bundled ones.
-        valid_fraction: part of the training set that is validated on instead, above 0, below 1.
-        split_seed: seed of that split, 0 to 2**32 - 1; 42, as in the tutorial, so that all seeds
-            share one split.
-        recipe: how to train.
-        seed: 0 to 2**63 - 1; determines initial weights, order, augmentation and noise.
-        device: where to train; see `DevicePlacement`.
-        execution: how training steps are executed; see `Trainer`.
-        threads: CPU threads to compute with, 1 to 1,024; see `cpu_threads`. With one, the result
-            does not depend on how many cores a machine has. "auto" measures at the start which
-            number is the fastest; `config.json` says which it was.
-        out: the run folder; None makes `runs/MODEL-TIME`.
-        resume: go on with the interrupted training in `out`, if there is one.
-        checkpoint_steps: training steps between two checkpoints; see `Checkpointing`.
-        checkpoint_epochs: epochs between two; every epoch if nothing is given.
-        checkpoint_seconds: least seconds between two.
-        pictures: whether to draw pictures into the run folder.
-
-    Raises:
-        ConfigurationError: a number is out of range.
-    """
-
-    model: str
-    model_options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    data: Path | None = None
-    valid_fraction: float = 0.2
-    split_seed: int = 42
-    recipe: Recipe = CLASSIC
-    seed: int = 0
-    device: str = "auto"
-    threads: int | str = 1
-    execution: Execution = "auto"
-    out: Path | None = None
-    resume: bool = False
-    checkpoint_steps: int | None = None
-    checkpoint_epochs: int | None = None
-    checkpoint_seconds: float | None = None
-    pictures: bool = True
-
-    def __post_init__(self) -> None:
-        checked: dict[str, object] = {
-            "valid_fraction": number("valid_fraction", self.valid_fraction, above=0, below=1),
-            "split_seed": whole_number(
-                "split_seed", self.split_seed, least=0, most=seeding.MAX_SPLIT_SEED
-            ),
-            "seed": seeding.checked_seed(self.seed),
-            "threads": _checked_threads(self.threads),
-        }
-        for name in ("checkpoint_steps", "checkpoint_epochs"):
-            value = getattr(self, name)
-            checked[name] = None if value is None else whole_number(name, value)
-        seconds = self.checkpoint_seconds
-        if seconds is not None:
-            checked["checkpoint_seconds"] = number("checkpoint_seconds", seconds, above=0)
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
-
-
-def _checked_threads(threads: object) -> int | str:
-    if isinstance(threads, str):
-        if threads == "auto":
-            return threads
-        raise refused("threads", threads, f'a whole number from 1 to {MAX_THREADS:,}, or "auto"')
-    return whole_number("threads", threads, most=MAX_THREADS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +141,8 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
     # Model and trainer come first: a wrong name or device should not wait for the data.
     if config.resume and config.out is None:
         raise ConfigurationError("To resume a training, name its run folder with --out.")
-    device = _new_trainer(config, ()).device
+    example = _new_trainer(config, ())
+    device = example.device
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
         if config.data is None:
@@ -221,7 +150,9 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
         train, test = load_train_and_test(config.data)
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
-        _begin(folder, describe_experiment(config, device, parts))
+        watching = Dispatch(callbacks).watched_by
+        step = planned_step(config, example, len(fit_set), watching)
+        _begin(folder, describe_experiment(config, device, parts, step))
         if folder.finished:
             return _recorded(folder, config, callbacks)
         _logger.info(
@@ -330,6 +261,7 @@ def _result(
         parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
         epochs=len(trainer.history),
         stop_reason=trainer.stop_reason,
+        executed=trainer.executed or "eager",
         seconds=round(seconds, 3),
         weights_sha256=weights_sha256(trainer.model),
         validation=ValidationRecord.of(trainer.history[-1]),
@@ -339,8 +271,37 @@ def _result(
     )
 
 
+def planned_step(
+    config: ExperimentConfig, trainer: Trainer, images: int, watched_by: str | None
+) -> TrainingStep:
+    """Returns a step that tells how those of a training would be executed; it is never made.
+
+    Args:
+        config: what to do.
+        trainer: a new one for it.
+        images: to learn from.
+        watched_by: name of a callback that may look at the model after each step, or None.
+
+    Raises:
+        ConfigurationError: steps cannot be executed as `config.execution` says.
+    """
+    recipe, model = config.recipe, trainer.model.to(trainer.device)
+    return make_step(
+        config.execution,
+        model,
+        recipe.make_optimizer(model),
+        recipe.training_loss,
+        None,
+        steps=math.ceil(images / recipe.batch_size) * recipe.epochs,
+        watched_by=watched_by,
+    )
+
+
 def describe_experiment(
-    config: ExperimentConfig, device: torch.device, parts: Mapping[str, FashionMNISTCSV]
+    config: ExperimentConfig,
+    device: torch.device,
+    parts: Mapping[str, FashionMNISTCSV],
+    step: TrainingStep,
 ) -> RunConfig:
     """Returns all that determines a training, down to its bits: the content of `config.json`.
 
@@ -348,6 +309,7 @@ def describe_experiment(
         config: what to do; its number of threads is known.
         device: where it is trained.
         parts: the data: "fit", "valid" and "test".
+        step: what `planned_step` returned.
 
     Returns:
         The record as it is read back from a file.
@@ -370,6 +332,8 @@ def describe_experiment(
         seed=config.seed,
         device=str(device),
         execution=config.execution,
+        executed=step.executed,
+        eager_because=step.eager_because,
         threads=int(config.threads),
         versions=present_versions(),
         machine=present_machine(device),

@@ -11,6 +11,7 @@ In a test of yours::
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import tempfile
 from collections.abc import Callable
@@ -23,13 +24,16 @@ from fmnistlab.checks import whole_number
 from fmnistlab.data.csv_file import write_csv
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import CLASS_NAMES, IMAGE_SIZE, NUM_CLASSES
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.models.registry import create_model
 from fmnistlab.seeding import checked_seed
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.execution import checked_execution
 from fmnistlab.training.memory_layout import check_output
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.run import BatchResult, Run, Setup
+from fmnistlab.training.seeds import seeded_model
 from fmnistlab.training.trainer import Trainer
 
 _SHORT = Recipe(epochs=2, batch_size=8)
@@ -71,7 +75,8 @@ def check_model(model: str | Callable[[], nn.Module]) -> None:
     """Checks that a model keeps the contract that every part of fmnistlab relies on.
 
     It maps (n, 1, 28, 28) to (n, 10) for any n; in evaluation mode each image is judged by itself
-    and twice the same; gradients are finite; it can be copied, trained, saved and loaded.
+    and twice the same; gradients are finite; it can be copied, trained, saved and loaded. If it
+    says that it is `recordable`, recorded steps train it as others do.
 
     Args:
         model: a registered name, or anything that makes a model when called.
@@ -108,6 +113,7 @@ def check_model(model: str | Callable[[], nn.Module]) -> None:
         all(gradient.isfinite().all() for gradient in gradients),
         f"{name} has gradients that are not finite",
     )
+    _check_recordable(make, name)
     with tempfile.TemporaryDirectory() as folder:
         trainer.save(Path(folder, "checkpoint.safetensors"))
         loaded = Trainer.load(Path(folder, "checkpoint.safetensors"), model=make(), device="cpu")
@@ -116,6 +122,26 @@ def check_model(model: str | Callable[[], nn.Module]) -> None:
         torch.allclose(before, after, rtol=1e-4, atol=1e-5),
         f"{name} judges differently after it was saved and loaded: is everything that it learns a "
         "parameter or a buffer?",
+    )
+
+
+def _check_recordable(make: Callable[[], nn.Module], name: str) -> None:
+    """Compares recorded training with training as the model is written, if it may be recorded."""
+    seeded = functools.partial(seeded_model, make, 0)
+    if getattr(type(seeded()), "recordable", False) is not True:
+        return
+    losses = []
+    for execution in checked_execution("eager"), checked_execution("recorded"):
+        trainer = Trainer(seeded(), _SHORT, device="cpu", execution=execution)
+        try:
+            trainer.fit(tiny_dataset())
+        except ConfigurationError as error:
+            raise AssertionError(f"{name} says recordable = True: {error}") from error
+        losses.append(torch.tensor([record.loss for record in trainer.history]))
+    _claim(
+        torch.allclose(losses[0], losses[1], rtol=1e-3, atol=1e-4),
+        f"{name} says recordable = True, but recorded steps train it otherwise: the mean losses "
+        f"are {losses[1].tolist()} instead of {losses[0].tolist()}",
     )
 
 
@@ -152,6 +178,8 @@ class RecordingCallback(Callback):
     Attributes:
         calls: the names, in order.
     """
+
+    uses_model = False
 
     def __init__(self) -> None:
         self.calls: list[str] = []

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
-from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.experiment import run_experiment
+from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.records.comparison import TIMES, compare_runs
 from fmnistlab.records.config import BUNDLED, RunConfig
 from fmnistlab.records.consistency import inconsistencies
@@ -20,7 +21,7 @@ from fmnistlab.run_folder_state import CONFIG
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.history import History
-from fmnistlab.training.run import Run
+from fmnistlab.training.run import BatchResult, Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +73,9 @@ def verify_run(path: Path, callbacks: Sequence[Callback] = ()) -> Verification:
     recorded = read_finished_run(path)
     found = inconsistencies(recorded)
     watch = _Watch(recorded)
+    eager = recorded.config.execution == "auto" and recorded.result.executed == "eager"
     try:
-        repeated = _repeat(recorded, [*callbacks, watch])
+        repeated = _repeat(recorded, [*callbacks, watch, *([_KeepsEager()] if eager else [])])
     except FmnistlabError as error:
         if found:  # which may be why
             told = f"{CONFIG}: the training cannot be repeated: {error}"
@@ -117,6 +119,13 @@ class _Watch(Callback):
         ended_early = record.epoch == result.epochs < run.last_epoch
         if ended_early and result.stop_reason is not None:  # a callback did it then
             run.stop(result.stop_reason)
+
+
+class _KeepsEager(Callback):
+    """Keeps steps from being recorded, as a callback of the training perhaps did."""
+
+    def on_batch_end(self, run: Run, result: BatchResult) -> None:
+        """Does nothing; that it could look at the model is enough."""
 
 
 def _has(history: History, record: EpochRecord) -> bool:

@@ -44,6 +44,8 @@ def names(folder: Path) -> list[str]:
 class _After(Callback):
     """Does something after a step."""
 
+    uses_model = False
+
     def __init__(self, step: int, action: Any) -> None:
         self._step, self._action = step, action
 

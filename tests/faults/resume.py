@@ -14,6 +14,7 @@ from tests.faults.side_by_side import tried
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.training.callbacks import Checkpointing
+from fmnistlab.training.execution import Execution
 
 
 class Setting(NamedTuple):
@@ -25,7 +26,7 @@ class Setting(NamedTuple):
         workers: processes of a DataLoader; None hands over the data set itself.
         optimizer: "sgd" or "adamw".
         schedule: "constant" or "one_cycle".
-        execution: "graph" or "eager".
+        execution: "recorded" or "eager".
     """
 
     dropout: bool
@@ -33,22 +34,22 @@ class Setting(NamedTuple):
     workers: int | None
     optimizer: str
     schedule: str
-    execution: str
+    execution: Execution
 
 
 COVERING = [
-    Setting(True, True, None, "adamw", "one_cycle", "graph"),
+    Setting(True, True, None, "adamw", "one_cycle", "recorded"),
     Setting(True, True, 0, "sgd", "one_cycle", "eager"),
-    Setting(True, False, 2, "adamw", "constant", "graph"),
+    Setting(True, False, 2, "adamw", "constant", "recorded"),
     Setting(False, True, 2, "sgd", "constant", "eager"),
-    Setting(True, False, None, "sgd", "constant", "graph"),
-    Setting(False, False, 0, "adamw", "one_cycle", "graph"),
+    Setting(True, False, None, "sgd", "constant", "recorded"),
+    Setting(False, False, 0, "adamw", "one_cycle", "recorded"),
 ]
 """Settings that have each part in several neighbourhoods; the short tier makes do with them."""
 
 ALL = itertools.product(
     *([True, False], [True, False], [None, 0, 2], ["adamw", "sgd"]),
-    *(["constant", "one_cycle"], ["graph", "eager"]),
+    *(["constant", "one_cycle"], ["recorded", "eager"]),
 )
 SETTINGS = [*COVERING, *(choice for each in ALL if (choice := Setting(*each)) not in COVERING)]
 

@@ -11,7 +11,8 @@ from tests.faults.side_by_side import tried
 
 from fmnistlab import testing
 from fmnistlab.errors import RunFolderError
-from fmnistlab.experiment import ExperimentConfig, run_experiment
+from fmnistlab.experiment import run_experiment
+from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.run_folder_state import RESULT
 from fmnistlab.training.recipe import Recipe
 

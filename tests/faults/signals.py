@@ -27,6 +27,8 @@ LATE = 0.25
 class _Slow(Callback):
     """Leaves time for a signal to arrive; tells whether the callback was closed."""
 
+    uses_model = False
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 

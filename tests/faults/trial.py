@@ -15,6 +15,7 @@ from fmnistlab import testing
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.training.callbacks import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
 from fmnistlab.training.weights_hash import weights_sha256
@@ -49,7 +50,7 @@ def trainer(
     recipe: Recipe = RECIPE,
     *callbacks: Callback,
     dropout: float = 0.5,
-    execution: str = "graph",
+    execution: Execution = "recorded",
 ) -> Trainer:
     """Returns a trainer that has not begun."""
     return Trainer(

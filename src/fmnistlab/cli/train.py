@@ -134,7 +134,8 @@ def _train(options: argparse.Namespace) -> int:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from fmnistlab.cli.epoch_table import EpochTable
-    from fmnistlab.experiment import ExperimentConfig, run_experiment
+    from fmnistlab.experiment import run_experiment
+    from fmnistlab.experiment_config import ExperimentConfig
     from fmnistlab.training.callbacks import Callback, LogLines, ProgressBar
     from fmnistlab.training.recipes import CLASSIC
 

@@ -19,6 +19,7 @@ from fmnistlab.records.kinds import (
 )
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.step import Executed
 from fmnistlab.typed_json import read_as
 
 BUNDLED: Final = "bundled"
@@ -124,7 +125,9 @@ class RunConfig:
         recipe: what `Recipe.to_dict` returned, all of it.
         seed: the trainer's.
         device: where it was trained.
-        execution: how steps were executed.
+        execution: how steps were to be executed.
+        executed: how they would be, as far as model, optimizer, callbacks and length tell.
+        eager_because: why as the model is written; None if they would not be.
         threads: CPU threads.
         versions: of what computed.
         machine: that computed.
@@ -142,6 +145,8 @@ class RunConfig:
     seed: Seed
     device: Device
     execution: Execution
+    executed: Executed
+    eager_because: str | None
     threads: Threads
     versions: VersionsRecord
     machine: MachineRecord

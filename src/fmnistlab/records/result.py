@@ -19,6 +19,7 @@ from fmnistlab.records.kinds import (
 from fmnistlab.results.classification import ClassScore
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.step import Executed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +99,7 @@ class RunResult:
         parameters: numbers in the model's parameters.
         epochs: finished epochs.
         stop_reason: why it was stopped early, or None if it was not.
+        executed: how steps were executed, at the end at least.
         seconds: wall time of the fit in the process that finished it.
         weights_sha256: of the weights; see `fmnistlab.training.weights_hash`.
         validation: after the last epoch.
@@ -112,6 +114,7 @@ class RunResult:
     parameters: Count
     epochs: Number
     stop_reason: str | None
+    executed: Executed
     seconds: Seconds
     weights_sha256: Sha256
     validation: ValidationRecord

@@ -22,7 +22,7 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.training.recipe import LossFunction
 from fmnistlab.training.recorded.contract import objection, taken_for_granted
 from fmnistlab.training.resident_program import ResidentProgram
-from fmnistlab.training.step import StepResult, TrainingStep, do_nothing
+from fmnistlab.training.step import Executed, StepResult, TrainingStep, do_nothing
 
 WARM_UP_RUNS: Final = 3
 """Runs before the capture, as PyTorch's notes on CUDA graphs advise."""
@@ -64,6 +64,7 @@ class CudaGraphStep(TrainingStep):
         capture: Capture = capture_on_cuda,
     ) -> None:
         super().__init__(model, optimizer, loss, schedule)
+        self.eager_because = None
         self._capture = capture
         self._program: ResidentProgram | None = None
         self._replay: Callable[[], None] | None = None
@@ -72,8 +73,8 @@ class CudaGraphStep(TrainingStep):
         self._check()
 
     @property
-    def executed(self) -> str:
-        """How steps are executed; see `TrainingStep`."""
+    def executed(self) -> Executed:
+        """How steps are executed."""
         return "cuda_graph"
 
     def epoch(

@@ -113,12 +113,15 @@ def _check_single_images(model: nn.Module, source: BatchSource) -> None:
     if source.smallest_batch != 1:
         return
     images = source.example().images[:1]
+    trial, entered = copy.deepcopy(model).train(), [type(model).__name__]
+    for layer in trial.modules():
+        layer.register_forward_pre_hook(lambda called, _: entered.append(type(called).__name__))
     with isolated_randomness(0, images.device), torch.no_grad():
         try:
-            copy.deepcopy(model).train()(images)
+            trial(images)
         except ValueError as error:
             raise ConfigurationError(
-                f"A training batch will hold a single image, from which {type(model).__name__} "
+                f"A training batch will hold a single image, from which {entered[-1]} "
                 f"cannot learn: {error}. Use a larger batch_size, or drop_last=True in a loader."
             ) from error
 

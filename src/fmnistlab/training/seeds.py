@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -40,13 +41,13 @@ def fit_seeds(
     device: str | torch.device = "auto",
     execution: Execution = "auto",
     n_jobs: int | None = -1,
+    stacked: bool = False,
 ) -> list[Trainer]:
     """Trains a model once for each seed and returns the trainers, in the order of the seeds.
 
     On the CPU each training has a process with one thread, and gives the bits that it gives alone
     with one thread. joblib starts the processes, so `joblib.parallel_config` can send them
-    elsewhere, to a Dask or Ray cluster for instance. On a GPU all models are trained as one, with
-    their weights stacked; see `fmnistlab.training.stacked` for what then is the same.
+    elsewhere, to a Dask or Ray cluster for instance. On a GPU they are made one after the other.
 
     Args:
         model: each training begins with a new one, whose weights the seed determines; see
@@ -57,10 +58,12 @@ def fit_seeds(
         recipe: how to train.
         epochs: how many; the recipe's number if None.
         device: where to train; see `DevicePlacement`.
-        execution: how training steps are executed on the CPU; see `Trainer`.
+        execution: how training steps are executed if not stacked; see `Trainer`.
         n_jobs: trainings at the same time on the CPU, as scikit-learn counts them: -1 means one
             for each core, 1 one after the other in this process, None what
-            `joblib.parallel_config` says; -1,024 to 1,024, not 0.
+            `joblib.parallel_config` says; -1,024 to 1,024, not 0. A GPU is not shared.
+        stacked: whether all models are trained as one, with their weights stacked; see
+            `fmnistlab.training.stacked` for what then is the same. Not measured on a GPU yet.
 
     Raises:
         ConfigurationError: no seeds, one seed twice, a DataLoader, or a setting is impossible.
@@ -73,18 +76,20 @@ def fit_seeds(
             "A DataLoader has one order for all seeds. Give fit_seeds the data set itself."
         )
     device = choose_device(device)
-    if device.type != "cpu":
+    if stacked:
         models = [seeded_model(model, seed) for seed in seeds]
         contents = fit_stacked(
             models, train, valid, seeds=seeds, recipe=recipe, epochs=epochs, device=device
         )
     else:
-        task = delayed(_fit_one)
-        sent = _sendable(train), None if valid is None else _sendable(valid)
-        contents = Parallel(n_jobs=n_jobs)(
-            task(model, *sent, seed=seed, recipe=recipe, epochs=epochs, execution=execution)
-            for seed in seeds
+        fit = functools.partial(
+            _fit_one, recipe=recipe, epochs=epochs, device=device, execution=execution
         )
+        if device.type == "cpu":
+            sent = _sendable(train), None if valid is None else _sendable(valid)
+            contents = Parallel(n_jobs=n_jobs)(delayed(fit)(model, *sent, seed=s) for s in seeds)
+        else:
+            contents = [fit(model, train, valid, seed=seed) for seed in seeds]
     return [
         Trainer.load(content, model=_make(model), recipe=recipe, device=device)
         for content in contents
@@ -138,12 +143,13 @@ def _fit_one(
     seed: int,
     recipe: Recipe,
     epochs: int | None,
+    device: torch.device,
     execution: Execution,
 ) -> bytes:
     """Trains one seed, perhaps in a process of its own, and returns the trainer as bytes."""
     with cpu_threads(1):
         trainer = Trainer(
-            seeded_model(model, seed), recipe, device="cpu", seed=seed, execution=execution
+            seeded_model(model, seed), recipe, device=device, seed=seed, execution=execution
         )
         trainer.fit(_received(train), None if valid is None else _received(valid), epochs=epochs)
         return trainer.to_bytes()

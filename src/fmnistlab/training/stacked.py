@@ -96,7 +96,7 @@ def fit_stacked(
     made = len(histories[0]) * (steps or 0)
     parts = stack.models(models), _separate(optimizer.state_dict(), len(models))
     return [
-        capture_snapshot(Snapshot(model, recipe, seed, "eager", made, history, state)).to_bytes()
+        capture_snapshot(Snapshot(model, recipe, seed, "auto", made, history, state)).to_bytes()
         for model, seed, history, state in zip(parts[0], seeds, histories, parts[1], strict=True)
     ]
 

@@ -40,7 +40,7 @@ from fmnistlab.training.snapshot import (
     restore_optimizer,
     warn_of_other_surroundings,
 )
-from fmnistlab.training.step import TrainingStep
+from fmnistlab.training.step import Executed, TrainingStep
 
 
 class Trainer:
@@ -61,8 +61,9 @@ class Trainer:
         recipe: the recipe.
         seed: the seed.
         execution: how training steps are executed, as it was asked for.
-        executed: how those of the last fit were, "recorded", "cuda_graph" or "eager: " and why;
-            None before the first fit.
+        executed: how those of the last fit were: "recorded", "eager" or "cuda_graph"; None before
+            the first fit.
+        eager_because: why they were made as the model is written; None if they were not.
         history: all epochs finished so far.
         optimizer: the optimizer, or None before the first fit.
         stop_reason: why the last fit was stopped early, or None if it was not.
@@ -86,7 +87,8 @@ class Trainer:
         self.recipe = recipe
         self.seed: int = seeding.checked_seed(seed)
         self.execution: Execution = checked_execution(execution)
-        self.executed: str | None = None
+        self.executed: Executed | None = None
+        self.eager_because: str | None = None
         self.history: History = History()
         self.optimizer: torch.optim.Optimizer | None = None
         self.stop_reason: str | None = None
@@ -209,8 +211,7 @@ class Trainer:
             data: as for `fit`; every item is measured exactly once.
 
         Raises:
-            ConfigurationError: data or loss cannot be used, or a DataLoader gives items twice or
-                leaves some out.
+            ConfigurationError: data or loss cannot be used; a DataLoader repeats or drops items.
             ItemError: an image or a label cannot be right.
             ModelOutputError: the model does not return class scores.
         """
@@ -227,8 +228,7 @@ class Trainer:
                 float32 in 0..1.
 
         Raises:
-            ConfigurationError: the data cannot be used, or a DataLoader gives items in another
-                order than that of its data set.
+            ConfigurationError: the data cannot be used; a DataLoader changes its order.
             ItemError: an image cannot be right.
             ModelOutputError: the model does not return class scores.
         """
@@ -359,7 +359,7 @@ class Trainer:
             try:
                 loop.train()
             finally:
-                self.executed = step.executed
+                self.executed, self.eager_because = step.executed, step.eager_because
 
     def _build(
         self, state: RunState, data: tuple[BatchSource, BatchSource | None], left: FitState | None

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Iterable
 
 import torch
@@ -147,4 +148,6 @@ def _of_surroundings() -> str | None:
 def _is_layer(kind: type) -> bool:
     """Returns whether a class is one of torch's own layers, and not one that pretends to be."""
     home = kind.__module__
-    return home.startswith("torch.nn.modules.") and getattr(nn, kind.__name__, None) is kind
+    if not home.startswith("torch.nn.modules."):
+        return False
+    return getattr(sys.modules[home], kind.__name__, None) is kind

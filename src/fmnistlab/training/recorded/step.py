@@ -18,7 +18,7 @@ from fmnistlab.training.recorded.contract import objection, taken_for_granted
 from fmnistlab.training.recorded.program import Program
 from fmnistlab.training.recorded.recording import NotRecordable
 from fmnistlab.training.recorded.weights import WorkingWeights
-from fmnistlab.training.step import TrainingStep
+from fmnistlab.training.step import Executed, TrainingStep
 
 _logger = get_logger(__name__)
 
@@ -76,9 +76,9 @@ class RecordedStep(TrainingStep):
         return loss, logits
 
     @property
-    def executed(self) -> str:
-        """How steps are executed now; see `TrainingStep`."""
-        return "recorded" if self.eager_because is None else super().executed
+    def executed(self) -> Executed:
+        """How steps are executed now."""
+        return "recorded" if self.eager_because is None else "eager"
 
     def sum_of_weights(self) -> float:
         """Returns the sum of all weights that learn; see `TrainingStep`."""

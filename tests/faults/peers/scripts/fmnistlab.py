@@ -28,7 +28,7 @@ class Teller(Callback):
     Checkpointing, which comes before it, has waited by then for the thread that writes.
     """
 
-    read_only = True
+    uses_model = False
 
     def __init__(self, script: DataSet) -> None:
         self.script = script
