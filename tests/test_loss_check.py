@@ -206,6 +206,52 @@ def test_trying_a_loss_draws_no_random_numbers_and_leaves_no_gradients() -> None
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def counting(calls: list[int]) -> Callable[..., Any]:
+    """A function that counts its calls outside of itself."""
+
+    def loss(scores: Tensor, labels: Tensor) -> Tensor:
+        calls[0] += 1
+        return cross_entropy(scores, labels)
+
+    return loss
+
+
+class Counting:
+    """An object that counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = [0]
+
+    def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
+        self.calls[0] += 1
+        return cross_entropy(scores, labels)
+
+    def method(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return self(scores, labels)
+
+
+def test_trying_a_loss_is_not_seen_by_it() -> None:
+    """Whatever counts its calls counts as in a loop written by hand: one for each step."""
+    calls, one, other = [0], Counting(), Counting()
+    losses: list[Callable[..., Any]] = [counting(calls), one, other.method]
+    losses.append(functools.partial(losses[0]))
+    for loss in losses:
+        recipe = Recipe(loss=loss, batch_size=8, epochs=1)
+        Trainer(tiny_linear(), recipe, device="cpu", execution="eager").fit(tiny_set())
+    assert (calls, one.calls, other.calls) == ([10], [5], [5])
+
+
+def test_trying_a_loss_leaves_the_models_buffers_alone() -> None:
+    loss = Running()
+    model = nn.Sequential(tiny_linear(), nn.Identity())
+    model[1].loss = loss
+    trainer = Trainer(model, Recipe(loss=loss), device="cpu")
+    trainer._preparation.for_labels(
+        model, trainer._source(tiny_set()), trainer.recipe.training_loss, torch.device("cpu")
+    )
+    assert loss.mean == 0
+
+
 def test_a_loss_module_is_moved_to_the_device() -> None:
     moved = []
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import CellType, FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.global_random import isolated_randomness
 from fmnistlab.logger import get_logger
 from fmnistlab.shapes import Float, Shaped
-from fmnistlab.training.loss_weights import label_weights, loss_name
+from fmnistlab.training.loss_weights import LabelWeights, label_weights, loss_name
 from fmnistlab.training.recipe import LossFunction, own_loss
 
 _logger = get_logger(__name__)
@@ -28,9 +31,10 @@ def check_loss(
 ) -> None:
     """Tries a loss on a model's scores for a few images.
 
-    It is called a few times; random generators, and buffers of a loss that is a module, are put
-    back. If the mean of all images is not the mean that its parts give, a line in the log says so,
-    as the loss that an epoch reports then depends on the size of the batches.
+    A copy of it is called a few times, so that what it counts or keeps stays as it is, unless it
+    cannot be copied or keeps it in global variables. If the mean of all images is not the mean that
+    its parts give, a line in the log says so, as the loss that an epoch reports then depends on the
+    size of the batches.
 
     Args:
         loss: a recipe's, or any other.
@@ -43,9 +47,13 @@ def check_loss(
             learn or buffers that change, which are not the model's.
     """
     leaf = scores.detach().clone().requires_grad_()
+    own_buffers = _own_buffers(loss, model)
+    weights = label_weights(loss)
+    loss = _copied(loss, model)
     with isolated_randomness(0, scores.device), torch.enable_grad():
-        with _unchanging_buffers(loss, model):
-            value = _tried(loss, leaf, labels)
+        before = _buffers(loss)
+        value = _tried(loss, leaf, labels)
+        _check_buffers(loss, {name: before[name] for name in own_buffers})
         _check_leaves(loss, value, leaf, model)
     with isolated_randomness(0, scores.device), torch.no_grad():
         mean = float(value)
@@ -56,7 +64,7 @@ def check_loss(
                 f"The loss {loss_name(loss)} adds up over the images of a batch, but it must be "
                 'their mean, so that it means the same in any batch. Use reduction="mean".'
             )
-        if not _adds_up(loss, leaf, labels, value):
+        if not _adds_up(loss, weights, leaf, labels, value):
             _logger.warning(
                 "the loss %s of a batch is not the mean of its parts, so the loss reported for a "
                 "data set depends on how it is cut into batches; class weights are understood in "
@@ -86,33 +94,65 @@ def _tried(loss: LossFunction, scores: Tensor, labels: Tensor) -> Tensor:
     )
 
 
-@contextlib.contextmanager
-def _unchanging_buffers(loss: LossFunction, model: nn.Module) -> Iterator[None]:
-    """Puts buffers of a loss back that are not the model's.
+def _copied(loss: LossFunction, model: nn.Module) -> LossFunction:
+    """Returns a loss with the same parameters and copies of all else; itself if it has no copy."""
+    inner: Any = own_loss(loss)
+    if inner is cross_entropy:
+        return loss
+    shared: dict[int, Any] = {id(parameter): parameter for parameter in _parameters(inner, model)}
+    try:
+        copied: LossFunction = _copy(inner, shared)
+    except Exception:  # noqa: BLE001 - generators, files and the like have no copies
+        return inner  # type: ignore[no-any-return] # a loss
+    return copied
 
-    Raises:
-        ConfigurationError: one of them was changed in the block.
-    """
+
+def _copy(value: Any, shared: dict[int, Any]) -> Any:
+    """Returns a deep copy, also of what functions hold."""
+    if isinstance(value, functools.partial):
+        arguments = copy.deepcopy((value.args, value.keywords), shared)
+        return functools.partial(_copy(value.func, shared), *arguments[0], **arguments[1])
+    if not isinstance(value, FunctionType) or not value.__closure__:
+        return copy.deepcopy(value, shared)
+    cells = [CellType(_copy(cell.cell_contents, shared)) for cell in value.__closure__]
+    function = FunctionType(
+        value.__code__, value.__globals__, value.__name__, value.__defaults__, tuple(cells)
+    )
+    function.__kwdefaults__, function.__qualname__ = value.__kwdefaults__, value.__qualname__
+    return function
+
+
+def _parameters(inner: object, model: nn.Module) -> Iterator[nn.Parameter]:
+    yield from model.parameters()
+    if isinstance(inner, nn.Module):
+        yield from inner.parameters()
+
+
+def _buffers(loss: LossFunction) -> dict[str, Tensor]:
+    """Returns copies of a module's buffers, by name."""
     module: object = own_loss(loss)
-    named = dict(module.named_buffers()) if isinstance(module, nn.Module) else {}
-    learned = {id(buffer) for buffer in model.buffers()}
-    before = {
-        name: (buffer, buffer.clone())
-        for name, buffer in named.items()
-        if id(buffer) not in learned
-    }
-    yield
-    after = dict(module.named_buffers()) if isinstance(module, nn.Module) else {}
-    for name, (buffer, content) in before.items():
-        now = after.get(name)
-        if now is buffer and torch.equal(buffer, content):
-            continue
-        buffer.copy_(content)
-        raise ConfigurationError(
-            f"The loss {loss_name(loss)} changes its buffer {name!r} when it is called, which no "
-            "checkpoint of the model would hold. Make the loss a part of the model, as by "
-            "model.loss = loss; then it is saved with it."
-        )
+    named = module.named_buffers() if isinstance(module, nn.Module) else ()
+    return {name: buffer.clone() for name, buffer in named}
+
+
+def _own_buffers(loss: LossFunction, model: nn.Module) -> list[str]:
+    """Returns the names of buffers that are not the model's."""
+    module: object = own_loss(loss)
+    named = module.named_buffers() if isinstance(module, nn.Module) else ()
+    saved = {id(buffer) for buffer in model.buffers()}
+    return [name for name, buffer in named if id(buffer) not in saved]
+
+
+def _check_buffers(loss: LossFunction, before: Mapping[str, Tensor]) -> None:
+    """Checks that buffers are what they were."""
+    after = _buffers(loss)
+    for name, content in before.items():
+        if name not in after or not torch.equal(after[name], content):
+            raise ConfigurationError(
+                f"The loss {loss_name(loss)} changes its buffer {name!r} when it is called, which "
+                "no checkpoint of the model would hold. Make the loss a part of the model, as by "
+                "model.loss = loss; then it is saved with it."
+            )
 
 
 def _check_leaves(loss: LossFunction, value: Tensor, scores: Tensor, model: nn.Module) -> None:
@@ -147,12 +187,14 @@ def _leaves(value: Tensor) -> Iterator[Tensor]:
         waiting += [following for following, _ in node.next_functions]
 
 
-def _adds_up(loss: LossFunction, scores: Tensor, labels: Tensor, value: Tensor) -> bool:
+def _adds_up(
+    loss: LossFunction, weights: LabelWeights, scores: Tensor, labels: Tensor, value: Tensor
+) -> bool:
     """Returns whether the mean of a batch is that of two parts of it, wherever it is cut."""
     count = len(scores)
     for cut in {count // 3, count // 2} - {0}:
         sizes = [cut, count - cut]
-        weights = label_weights(loss).of_batches(labels, sizes)
+        shares = weights.of_batches(labels, sizes)
         try:
             losses = [
                 float(loss(*part))
@@ -160,8 +202,8 @@ def _adds_up(loss: LossFunction, scores: Tensor, labels: Tensor, value: Tensor) 
             ]
         except Exception:  # noqa: BLE001 - it is none of parts of this size
             return False
-        terms = [one * w for one, w in zip(losses, weights.tolist(), strict=True) if w]
-        mean = sum(terms) / float(weights.sum()) if terms else math.nan
+        terms = [one * w for one, w in zip(losses, shares.tolist(), strict=True) if w]
+        mean = sum(terms) / float(shares.sum()) if terms else math.nan
         size = max(map(abs, [*losses, float(value)]))
         if math.isnan(mean) != math.isnan(float(value)):
             return False
