@@ -11,8 +11,6 @@ _GENERATOR = "the first look at the data draws from the loader's generator"
 _LOSS = "the measure depends on how the data is cut"
 _SILENT = "it is taken without a word"
 _RAW = "it ends in an error of torch"
-_COLUMNS = "the recorded step lays weights out by columns"
-_FIXED = "the recorded step does not look again"
 
 _KNOWN: dict[tuple[str, str], list[str]] = {
     (PLAIN, _CHECKPOINT): [
@@ -48,24 +46,6 @@ _KNOWN: dict[tuple[str, str], list[str]] = {
         "a label beyond the scores",
         "`model.double()`",
         "batch norm in batches of one image",
-    ],
-    (DEFAULT, _COLUMNS): [
-        "`parameters_to_vector` after each batch",
-        "`vector_to_parameters` in a callback",
-        "`p.grad.view(-1)` after each batch",
-        "noise added to the weights after each batch",
-        "`torch.nn.utils.prune` in a callback",
-        "`prune.remove` in a callback",
-        "`safetensors.torch.save_file` in a callback",
-        "a layer initialized anew in epoch 2",
-    ],
-    (DEFAULT, _FIXED): [
-        "`optimizer.state.clear()` in a callback",
-        "a parameter group removed in a callback",
-        "clipping: a step pre-hook set in epoch 2",
-        "a step post-hook that changes weights",
-        "views of weights, taken before the fit",
-        "a parameter replaced in epoch 2",
     ],
 }
 
