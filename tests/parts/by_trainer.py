@@ -12,6 +12,7 @@ from fmnistlab.errors import FmnistlabError
 from fmnistlab.training import execution
 from fmnistlab.training.callbacks import Callback
 from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.run import BatchResult, Run
 from fmnistlab.training.trainer import Trainer
 
@@ -23,7 +24,7 @@ class Trained(NamedTuple):
     recorded: bool
 
 
-def train_by_trainer(row: Row, way: str, *, saved: bool = False) -> Trained:
+def train_by_trainer(row: Row, way: Execution, *, saved: bool = False) -> Trained:
     """Returns what the trainer makes of the part.
 
     Args:
@@ -41,7 +42,7 @@ def train_by_trainer(row: Row, way: str, *, saved: bool = False) -> Trained:
         row.make(), row.recipe, seed=SEED, device="cpu", execution=way, callbacks=callbacks
     )
     # These fits are too short to repay a recording, and shall be recorded all the same.
-    short_fits_too = mock.patch.object(execution, "RECORDING_PAYS", 0, create=True)
+    short_fits_too = mock.patch.object(execution, "RECORDING_PAYS", 0)
     try:
         with short_fits_too:
             trainer.fit(row.data(), epochs=1 if saved else None)
@@ -59,10 +60,10 @@ def train_by_trainer(row: Row, way: str, *, saved: bool = False) -> Trained:
             raise AssertionError(f"refused after {trainer._step} steps: {error}") from error
         raise
     assert trainer.optimizer is not None
-    how = getattr(trainer, "executed", None)
+    recorded = trainer.executed == "recorded"
     if row.recordable and way == DEFAULT:
-        assert how in ("recorded", None), how
-    return Trained(outcome(trainer.model, trainer.optimizer, watcher), how == "recorded")
+        assert recorded, trainer.eager_because
+    return Trained(outcome(trainer.model, trainer.optimizer, watcher), recorded)
 
 
 def as_callback(watcher: Watcher) -> Callback:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fmnistlab.training.recipe import Recipe
 
-PLAIN, DEFAULT = "eager", "graph"
+PLAIN, DEFAULT = "eager", "auto"
 """The two ways in which steps are made, as `Trainer(execution=...)` calls them."""
 
 SEED = 5
