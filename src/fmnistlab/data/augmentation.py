@@ -94,14 +94,20 @@ _KINDS: dict[str, type[HorizontalFlip | RandomShift]] = {
 }
 
 
+def is_own_augmentation(augmentation: object) -> bool:
+    """Returns whether it is one of the augmentations of this module."""
+    return type(augmentation) in _KINDS.values()
+
+
 def augmentation_to_dict(augmentation: Augmentation) -> dict[str, object]:
     """Returns a JSON-able description of one of the augmentations of this module.
 
     Raises:
         ConfigurationError: it is somebody's own, which no file without code can describe.
     """
-    if isinstance(augmentation, HorizontalFlip | RandomShift):
-        return {"name": type(augmentation).__name__, **dataclasses.asdict(augmentation)}
+    if is_own_augmentation(augmentation):
+        settings = {f.name: getattr(augmentation, f.name) for f in dataclasses.fields(augmentation)}  # type: ignore[arg-type]
+        return {"name": type(augmentation).__name__, **settings}
     raise ConfigurationError(
         f"The augmentation {augmentation!r} is not one of {', '.join(_KINDS)}, so it cannot be "
         "written to a file; give the recipe again when you load."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,8 @@ from fmnistlab.checks import shown
 CODE: Final = "code"
 """Key of the name of something that is code, in its description."""
 
-_DEEPEST: Final = 6
+_DEEPEST: Final = 4
+_LONGEST: Final = 100
 
 
 class SettingDifference(NamedTuple):
@@ -38,7 +40,7 @@ class SettingDifference(NamedTuple):
     other: str
 
 
-def describe(value: object, depth: int = 0) -> Any:
+def describe(value: object, depth: int = 0) -> Any:  # noqa: PLR0911 - a line for each kind
     """Returns a setting as values of JSON; equal settings give equal descriptions.
 
     Plain values stay what they are. Whatever is code is an object with its name under `CODE`,
@@ -60,9 +62,9 @@ def describe(value: object, depth: int = 0) -> Any:
     inner = functools.partial(describe, depth=depth + 1)
     if isinstance(value, list | tuple | set | frozenset):
         items = [inner(item) for item in value]
-        return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+        return _shortened(sorted(items, key=repr) if isinstance(value, set | frozenset) else items)
     if isinstance(value, Mapping):
-        return {str(key): inner(item) for key, item in value.items()}
+        return _shortened({str(key): inner(item) for key, item in value.items()})
     if isinstance(value, functools.partial):
         return {
             **_as_code(inner(value.func)),
@@ -121,6 +123,13 @@ def difference(one: Any, other: Any, place: str) -> SettingDifference | None:
     if one == other and isinstance(one, bool) == isinstance(other, bool):
         return None
     return SettingDifference(place, _told(one), _told(other))
+
+
+def _shortened(description: Any) -> Any:
+    if len(description) <= _LONGEST:
+        return description
+    text = json.dumps(description, sort_keys=True)
+    return {"items": len(description), "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _told(description: Any) -> str:

@@ -49,6 +49,28 @@ class OptimizerState:
                 "None, in dictionaries, lists, tuples and sets."
             ) from error
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns all but the tensors, as values of JSON."""
+        return {
+            "arrangement": dataclasses.asdict(self.arrangement),
+            "state": self.packed.values,
+        }
+
+    @classmethod
+    def from_json(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> OptimizerState:
+        """Returns the state of which `to_json` returned a part.
+
+        Args:
+            tensors: by name, on the CPU.
+            values: what `to_json` returned.
+
+        Raises:
+            ValueError, KeyError, TypeError, RuntimeError: it is something else.
+        """
+        unpack_tree(tensors, values["state"])
+        arrangement = Arrangement.from_json(values["arrangement"])
+        return cls(PackedTree(dict(tensors), values["state"]), arrangement)
+
     @classmethod
     def of_optimizer(
         cls, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer
@@ -61,6 +83,22 @@ class OptimizerState:
         """
         arrangement = Arrangement.of(model, loss, optimizer)
         return cls.of(optimizer.state_dict(), type(optimizer).__name__, arrangement)
+
+    @classmethod
+    def of_separate(cls, model: nn.Module, state: Mapping[str, Any], owner: str) -> OptimizerState:
+        """Takes a state_dict apart whose one group holds all parameters of a model that learn.
+
+        Args:
+            model: the model.
+            state: the state_dict.
+            owner: name of the optimizer's class, for messages.
+
+        Raises:
+            ConfigurationError: it holds something that no checkpoint could keep.
+        """
+        plain = Arrangement.of(model, None, None)
+        learning = [name for name, _ in model.named_parameters() if name not in plain.frozen]
+        return cls.of(state, owner, dataclasses.replace(plain, groups=[learning]))
 
     def restore(self, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer) -> None:
         """Puts groups, settings and state of an optimizer back, with memory of their own.
