@@ -43,11 +43,13 @@ def test_the_classic_recipe_is_the_tutorials() -> None:
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("no_checker")
 def test_impossible_settings_are_refused_by_name(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(changes))):
         CLASSIC.replace(**changes)
 
 
+@pytest.mark.usefixtures("no_checker")
 def test_near_misses_get_a_suggestion() -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'one_cycle'"):
         CLASSIC.replace(schedule="onecycle")

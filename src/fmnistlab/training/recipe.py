@@ -124,6 +124,9 @@ class Recipe:
         fused = all(p.dtype.is_floating_point and p.device.type in _FUSED for p in parameters)
         rate, decay = self.learning_rate, self.weight_decay
         if self.optimizer == "sgd":
+            # Torch's fused kernel fails where some parameters have no momentum yet, as after
+            # unfreezing a layer.
+            fused = fused and self.momentum == 0
             return torch.optim.SGD(
                 parameters, rate, momentum=self.momentum, weight_decay=decay, fused=fused
             )
