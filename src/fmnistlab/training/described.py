@@ -7,13 +7,16 @@ nested function has closed over, the buffers of a loss. The code itself is not l
 
 from __future__ import annotations
 
+import enum
 import functools
 import hashlib
 import json
 import math
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +26,13 @@ CODE: Final = "code"
 """Key of the name of something that is code, in its description."""
 
 _DEEPEST: Final = 4
+_DEEPEST_OBJECT: Final = 1  # an object may know a whole program
 _LONGEST: Final = 100
+_SHOWN: Final = (
+    *(bytes, complex, range, slice, enum.Enum, PurePath, int, float, str),
+    *(torch.dtype, torch.device, torch.memory_format, torch.layout),
+)
+"""What shows all that it is; numbers and text here are those of subclasses."""
 
 
 class SettingDifference(NamedTuple):
@@ -50,13 +59,16 @@ def describe(value: object, depth: int = 0) -> Any:  # noqa: PLR0911 - a line fo
         value: anything.
         depth: how deep in another description it is.
     """
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int | float):
-        plain = int(value) if isinstance(value, int) else float(value)
-        return plain if math.isfinite(plain) else str(plain)
-    if isinstance(value, Tensor):
-        return {"tensor": _tensor_hash(value)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or type(value) in (bool, str, int, float):
+        odd = isinstance(value, float) and not math.isfinite(value)
+        huge = isinstance(value, int) and abs(value) >= 2**63
+        return str(value) if odd else hex(value) if isinstance(value, int) and huge else value
+    if isinstance(value, Tensor | np.ndarray):
+        return {"tensor": _hash(value)}
+    if isinstance(value, _SHOWN):
+        return f"{_name(type(value))} {value!r}"
     if depth > _DEEPEST:
         return {CODE: _name(type(value))}
     inner = functools.partial(describe, depth=depth + 1)
@@ -76,6 +88,8 @@ def describe(value: object, depth: int = 0) -> Any:  # noqa: PLR0911 - a line fo
         return {CODE: _name(owner.__func__), "of": inner(owner.__self__)}
     if isinstance(value, type) or hasattr(value, "__qualname__"):
         return {CODE: _name(value), **_function_facts(value, inner)}
+    if depth > _DEEPEST_OBJECT:
+        return {CODE: _name(type(value))}
     facts = _module_facts(value) if isinstance(value, nn.Module) else {}
     settings = {
         name: inner(item)
@@ -169,13 +183,16 @@ def _module_facts(module: nn.Module) -> dict[str, Any]:
     """Returns what a module is made of; its parameters by shape, as they change when it learns."""
     return {
         "parameters": {name: list(p.shape) for name, p in module.named_parameters()},
-        "buffers": {name: _tensor_hash(buffer) for name, buffer in module.named_buffers()},
+        "buffers": {name: _hash(buffer) for name, buffer in module.named_buffers()},
         "modules": {name: describe(part, 1) for name, part in module.named_children()},
     }
 
 
-def _tensor_hash(tensor: Tensor) -> str:
-    plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    digest = hashlib.sha256(f"{plain.dtype} {tuple(tensor.shape)}".encode())
+def _hash(values: Tensor | Any) -> str:
+    if not isinstance(values, Tensor):
+        content = b"" if values.dtype.hasobject else values.tobytes()
+        return hashlib.sha256(f"{values.dtype} {values.shape}".encode() + content).hexdigest()
+    plain = values.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    digest = hashlib.sha256(f"{plain.dtype} {tuple(values.shape)}".encode())
     digest.update(plain.view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -11,9 +11,11 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
 
 from fmnistlab.training.dispatch import Dispatch
 from fmnistlab.training.fit_state import FitState
+from fmnistlab.training.optimizer_state import OptimizerState
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.run import RunState
 from fmnistlab.training.snapshot import Snapshot
@@ -33,12 +35,6 @@ class Restoring:
         self._saved = saved
         self._left = left
         self._dispatch = dispatch
-
-    def before_fit(self, optimizer: torch.optim.Optimizer) -> None:
-        """Arranges everything as it was when the fit began, before `on_fit_start`."""
-        began, model = self._left.began, self._saved.model
-        began.freeze(model)
-        began.regroup(model, self._saved.recipe.loss, optimizer)
 
     def before_epoch(self, optimizer: torch.optim.Optimizer) -> None:
         """Arranges everything as it was when the epoch began, before its `on_epoch_start`."""
@@ -70,23 +66,32 @@ class Restoring:
         step.refresh()
 
 
-def restored_optimizer(
-    recipe: Recipe, saved: Snapshot, left: FitState | None
+def built_optimizer(
+    recipe: Recipe,
+    model: nn.Module,
+    present: torch.optim.Optimizer | None,
+    saved: Snapshot | None,
+    left: FitState | None,
 ) -> torch.optim.Optimizer:
-    """Returns the optimizer of a checkpoint with its groups, settings and state.
+    """Returns the optimizer of a fit, arranged as it was when that began.
 
     Args:
-        recipe: makes it.
-        saved: what the checkpoint holds; its model is on its device and has its final layout.
+        recipe: makes it, if there is none.
+        model: on its device, in its final layout.
+        present: the trainer's, of an earlier fit.
+        saved: what a checkpoint holds that the trainer was made from, or goes on from.
         left: where the fit stands that goes on, or None.
 
     Raises:
-        CheckpointError: it is the state of another optimizer.
-        ConfigurationError: the model has nothing to train.
+        CheckpointError: the checkpoint holds the state of another optimizer.
+        ConfigurationError: the model has nothing to train, or no checkpoint could keep the state.
     """
     if left is not None:
-        left.began.freeze(saved.model)
-    optimizer = recipe.make_optimizer(saved.model)
-    if saved.optimizer is not None:
-        saved.optimizer.restore(saved.model, recipe.loss, optimizer)
+        left.began.freeze(model)
+    optimizer = recipe.make_optimizer(model) if present is None else present
+    if present is None and saved is not None and saved.optimizer is not None:
+        saved.optimizer.restore(model, recipe.loss, optimizer)
+    OptimizerState.of_optimizer(model, recipe.loss, optimizer)
+    if left is not None:
+        left.began.regroup(model, recipe.loss, optimizer)
     return optimizer

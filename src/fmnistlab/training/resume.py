@@ -25,7 +25,6 @@ def read_for_resume(
     path: str | os.PathLike[str],
     model: nn.Module,
     recipe: Recipe,
-    described: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> Snapshot:
     """Reads the checkpoint of an interrupted fit and puts its weights into the model.
@@ -34,8 +33,7 @@ def read_for_resume(
         path: a checkpoint, or a folder of them, of which the newest undamaged one is taken.
         model: receives the weights, after all else was checked.
         recipe: of the training that goes on; the file's must be the same.
-        described: the recipe, as `Recipe.describe` tells it.
-        settings: what else must be the same: "seed" and "execution".
+        settings: what must be the same: "seed", "execution", and what `Recipe.describe` tells.
 
     Raises:
         CheckpointError: the file is missing or damaged, is of a newer format, or of another
@@ -47,12 +45,12 @@ def read_for_resume(
     content = read_checkpoint(found)
     saved = decode_checkpoint(content, found).state
     try:
-        then = {**{name: saved[name] for name in settings}, **saved["recipe"]}
+        then = {"seed": saved["seed"], "execution": saved["execution"], **saved["recipe"]}
     except (KeyError, TypeError) as error:
         raise CheckpointDamagedError(
             f"{found}: no checkpoint that fmnistlab has written: {error!r}"
         ) from error
-    check_settings(then, {**settings, **described}, os.fspath(found))
+    check_settings(then, settings, os.fspath(found))
     snapshot = decode_snapshot(content, found, model, recipe)
     _logger.info("going on from %s, after step %s", found, f"{snapshot.step:,}")
     return snapshot

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from fmnistlab import seeding
+from fmnistlab.data.augmentation import check_augmentations
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
 from fmnistlab.data.loader_batches import LoaderBatches
@@ -34,7 +35,7 @@ from fmnistlab.training.optimizer_state import OptimizerState
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
-from fmnistlab.training.restoring import Restoring, restored_optimizer
+from fmnistlab.training.restoring import Restoring, built_optimizer
 from fmnistlab.training.resume import (
     check_data,
     check_settings,
@@ -172,16 +173,14 @@ class Trainer:
         """
         epochs = None if epochs is None else checked_epochs(epochs)
         if resume_from is not None:
-            settings = {"seed": self.seed, "execution": self.execution}
-            described = self._describe_recipe()
-            self._adopt(read_for_resume(resume_from, self.model, self.recipe, described, settings))
+            settings = {"seed": self.seed, "execution": self.execution, **self._describe_recipe()}
+            self._adopt(read_for_resume(resume_from, self.model, self.recipe, settings))
         elif self._interrupted is not None:
             content = self._interrupted.to_bytes()
             self._adopt(decode_snapshot(content, "the last fit", self.model, self.recipe))
         left = fit_to_finish(self._unfinished, epochs, resume_from)
         if left is not None and self._saved is not None:
-            then = self._saved.described
-            check_settings(then, self._describe_recipe(), "The fit that is to be finished")
+            check_settings(self._saved.described, self._describe_recipe(), "The unfinished fit")
         finished = len(self.history)
         last = finished + (epochs or self.recipe.epochs) if left is None else left.last_epoch
         state = RunState(
@@ -267,18 +266,13 @@ class Trainer:
         kept = None if self._saved is None else self._saved.optimizer
         if self.optimizer is not None:
             kept = OptimizerState.of_optimizer(self.model, self.recipe.loss, self.optimizer)
+        step, fit = self._step, self._unfinished
+        if self._loop is not None:
+            step, fit = self._loop.step_number, self._loop.fit_state()
         return capture_snapshot(
             Snapshot(
-                self.model,
-                self.recipe,
-                self._describe_recipe(),
-                self.seed,
-                self.execution,
-                self._step if self._loop is None else self._loop.step_number,
-                self.history,
-                kept,
-                self._unfinished if self._loop is None else self._loop.fit_state(),
-                self._device,
+                *(self.model, self.recipe, self._describe_recipe(), self.seed, self.execution),
+                *(step, self.history, kept, fit, self._device),
             )
         )
 
@@ -348,6 +342,8 @@ class Trainer:
         self._dispatch.call("on_setup", setup)
         state.device = self._device = setup.device
         training = self._source(train)
+        if self.recipe.augmentation:
+            check_augmentations(self.recipe.augmentation, training.example().images, self.seed)
         validation = None if valid is None else self._source(valid)
         state.steps_per_epoch = training.steps_per_epoch
         restoring = None
@@ -358,7 +354,7 @@ class Trainer:
         noise = seeding.derive_seed(self.seed, "build")
         with (
             isolated_randomness(noise, state.device),
-            contextlib.closing(self._build(state, training, left, restoring)) as step,
+            contextlib.closing(self._build(state, training, left)) as step,
         ):
             loop = FitLoop(
                 state,
@@ -375,29 +371,15 @@ class Trainer:
             loop.start()
             loop.train()
 
-    def _build(
-        self,
-        state: RunState,
-        training: BatchSource,
-        left: FitState | None,
-        restoring: Restoring | None,
-    ) -> TrainingStep:
+    def _build(self, state: RunState, training: BatchSource, left: FitState | None) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
         self._prepare(training)
-        if self.optimizer is None and self._saved is not None:
-            self.optimizer = restored_optimizer(self.recipe, self._saved, left)
-        elif self.optimizer is None:
-            self.optimizer = self.recipe.make_optimizer(self.model)
-        OptimizerState.of_optimizer(self.model, self.recipe.loss, self.optimizer)
-        if restoring is not None:
-            restoring.before_fit(self.optimizer)
-        state.optimizer = self.optimizer
+        optimizer = built_optimizer(self.recipe, self.model, self.optimizer, self._saved, left)
+        state.optimizer = self.optimizer = optimizer
         steps = training.steps_per_epoch
         total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
-        schedule = self.recipe.make_schedule(self.optimizer, total)
-        return make_step(
-            self.execution, self.model, self.optimizer, self.recipe.training_loss, schedule
-        )
+        schedule = self.recipe.make_schedule(optimizer, total)
+        return make_step(self.execution, self.model, optimizer, self.recipe.training_loss, schedule)
 
     def _source(self, data: object) -> BatchSource:
         return batch_source(
