@@ -92,7 +92,8 @@ class ModelOrigin:
     code: str
 
     def __str__(self) -> str:
-        return self.code if self.package is None else f"{self.package} {self.version}"
+        of_package = f"{self.package} {self.version} ({self.code})"
+        return self.code if self.package is None else of_package
 
 
 _registered: dict[str, tuple[ModelSource, Callable[..., Any]]] = {}

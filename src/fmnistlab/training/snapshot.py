@@ -136,7 +136,7 @@ def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> N
     """
     if then.package is None and now.package is None:
         return  # this package's version is one of the surroundings, and scripts have none
-    if (then.package, then.version) != (now.package, now.version):
+    if then != now:
         _logger.warning(
             "%s: recorded with a model of %s, now it is of %s: it may compute something else",
             source,
