@@ -16,12 +16,13 @@ class Arrangement:
     """What a callback may rearrange while a fit runs, by names.
 
     Attributes:
-        groups: names of the parameters in each group of the optimizer, in their order.
+        groups: names of the parameters in each group of the optimizer, in their order; None for a
+            tensor that is no parameter of the model, perhaps since a callback replaced one.
         frozen: parameters of the model that do not require a gradient.
         evaluating: modules that are in evaluation mode; "" is the model itself.
     """
 
-    groups: list[list[str]]
+    groups: list[list[str | None]]
     frozen: list[str]
     evaluating: list[str]
 
@@ -35,22 +36,12 @@ class Arrangement:
             model: the model.
             loss: the recipe's; its parameters, if it is a module that has some, are named too.
             optimizer: of both, or None.
-
-        Raises:
-            ConfigurationError: a group holds a tensor that is a parameter of neither.
         """
         names = {id(parameter): name for name, parameter in _named(model, loss).items()}
-        groups: list[list[str]] = []
-        for number, group in enumerate([] if optimizer is None else optimizer.param_groups):
-            for parameter in group["params"]:
-                if id(parameter) not in names:
-                    raise ConfigurationError(
-                        f"Group {number} of the optimizer ({type(optimizer).__name__}) holds a "
-                        f"tensor of shape {tuple(parameter.shape)} that is no parameter of "
-                        f"{type(model).__name__}, so no checkpoint could say which it is. Make it "
-                        "a parameter of the model."
-                    )
-            groups.append([names[id(parameter)] for parameter in group["params"]])
+        groups = [
+            [names.get(id(parameter)) for parameter in group["params"]]
+            for group in ([] if optimizer is None else optimizer.param_groups)
+        ]
         return cls(
             groups,
             [name for name, p in model.named_parameters() if not p.requires_grad],
@@ -69,6 +60,21 @@ class Arrangement:
         if not all(isinstance(names, list) for names in lists):
             raise TypeError("the groups of parameters are no lists")
         return arrangement
+
+    def check_names(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Refuses an optimizer with tensors that no checkpoint could name.
+
+        Raises:
+            ConfigurationError: a group holds one.
+        """
+        for number, names in enumerate(self.groups):
+            if None in names:
+                odd = optimizer.param_groups[number]["params"][names.index(None)]
+                raise ConfigurationError(
+                    f"Group {number} of the optimizer ({type(optimizer).__name__}) holds a tensor "
+                    f"of shape {tuple(odd.shape)} that is no parameter of {type(model).__name__}, "
+                    "so no checkpoint could say which it is. Make it a parameter of the model."
+                )
 
     def freeze(self, model: nn.Module) -> None:
         """Freezes the parameters that were frozen, and only those."""
@@ -91,13 +97,14 @@ class Arrangement:
         parameters = _named(model, loss)
         groups = optimizer.param_groups
         for number, names in enumerate(self.groups):
-            missing = [name for name in names if name not in parameters]
+            known = [name for name in names if name is not None]
+            missing = [name for name in known if name not in parameters]
             if missing:
                 raise CheckpointError(
                     f"Group {number} of the optimizer held {missing[0]!r}, which "
                     f"{type(model).__name__} does not have."
                 )
-            wanted = [parameters[name] for name in names]
+            wanted = [parameters[name] for name in known]
             if number == len(groups):
                 groups.append({**groups[-1], "params": []})
             # An optimizer may hold on to the list.

@@ -82,6 +82,7 @@ class OptimizerState:
                 is no parameter of the model or the loss.
         """
         arrangement = Arrangement.of(model, loss, optimizer)
+        arrangement.check_names(model, optimizer)
         return cls.of(optimizer.state_dict(), type(optimizer).__name__, arrangement)
 
     @classmethod
@@ -97,7 +98,9 @@ class OptimizerState:
             ConfigurationError: it holds something that no checkpoint could keep.
         """
         plain = Arrangement.of(model, None, None)
-        learning = [name for name, _ in model.named_parameters() if name not in plain.frozen]
+        learning: list[str | None] = [
+            name for name, _ in model.named_parameters() if name not in plain.frozen
+        ]
         return cls.of(state, owner, dataclasses.replace(plain, groups=[learning]))
 
     def restore(self, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer) -> None:
