@@ -9,8 +9,10 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import tests.checker  # noqa: F401 - the import hook finds it by name
 from hypothesis import HealthCheck, settings
@@ -30,6 +32,14 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("fmnistlab")
+
+
+@pytest.fixture
+def no_checker() -> Iterator[None]:
+    """As for users, who have no checker of annotations between them and the library."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

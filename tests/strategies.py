@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 # --- results: epoch records, histories, counts of right answers -----------------------------------
 import numpy as np
 import torch
@@ -93,6 +95,90 @@ def named_tensors(draw: st.DrawFn) -> dict[str, torch.Tensor]:
         values = torch.arange(torch.Size(shape).numel()).reshape(shape)
         tensors[name] = values.to(draw(st.sampled_from(_DTYPES)))
     return tensors
+
+
+_ALL_DTYPES = [
+    *_DTYPES,
+    *(torch.complex64, torch.complex128, torch.uint16, torch.int8, torch.float8_e4m3fn),
+]
+
+
+@st.composite
+def _any_tensors(draw: st.DrawFn) -> torch.Tensor:
+    """A tensor of any shape, type and layout, with any bits in it."""
+    shape = torch.Size(draw(st.lists(st.integers(0, 3), max_size=4)))
+    dtype = draw(st.sampled_from(_ALL_DTYPES))
+    size = torch.empty(0, dtype=dtype).element_size()
+    if dtype is torch.bool:
+        content = draw(st.lists(st.booleans(), min_size=shape.numel(), max_size=shape.numel()))
+        tensor = torch.tensor(content, dtype=dtype).reshape(shape)
+    else:
+        count = shape.numel() * size
+        content = draw(st.binary(min_size=count, max_size=count))
+        whole = torch.frombuffer(bytearray(content or b"\0" * size), dtype=dtype).clone()
+        tensor = whole[: shape.numel()].reshape(shape)
+    order = draw(st.permutations(range(tensor.ndim)))
+    tensor = tensor.permute(order)
+    learns = (dtype.is_floating_point or dtype.is_complex) and draw(st.booleans())
+    tensor.requires_grad_(learns)
+    if draw(st.booleans()):
+        return torch.nn.Parameter(tensor.detach(), learns)
+    return tensor
+
+
+_numpy_values = st.sampled_from(
+    [*(np.float32, np.float64, np.int8, np.uint64, np.bool_, np.complex64, "<M8[ns]")]
+).flatmap(
+    lambda kind: st.tuples(st.integers(0, 3), st.integers(0, 3)).map(
+        lambda shape: np.arange(shape[0] * shape[1]).astype(kind).reshape(shape)
+    )
+)
+
+_state_leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -(2**63), 2**63]),
+    any_float,
+    st.complex_numbers(),
+    st.text(max_size=4),
+    st.binary(max_size=4),
+    st.binary(max_size=4).map(bytearray),
+    st.sampled_from(_ALL_DTYPES),
+    st.sampled_from([torch.device("cpu"), torch.device("cuda:1"), torch.channels_last]),
+    st.lists(st.integers(0, 9), max_size=3).map(torch.Size),
+    st.builds(range, st.integers(0, 5), st.integers(0, 9)),
+    _any_tensors(),
+    _numpy_values,
+    _numpy_values.filter(lambda array: array.size > 0).map(lambda array: array.reshape(-1)[-1]),
+)
+
+_hashable = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), finite_float, st.text(max_size=3)),
+    lambda inner: st.lists(inner, max_size=2).map(tuple) | st.frozensets(inner, max_size=2),
+    max_leaves=3,
+)
+
+
+def state_trees() -> st.SearchStrategy[object]:
+    """Whatever an optimizer, a schedule or a callback may keep."""
+    keys = _hashable | st.sampled_from(["$tensor", "state", "params"])
+    return st.recursive(
+        _state_leaves | _hashable,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.lists(inner, max_size=3).map(tuple),
+            st.lists(inner, max_size=3).map(lambda items: collections.deque(items, 4)),
+            st.sets(_hashable, max_size=3),
+            st.dictionaries(st.text(max_size=4), inner, max_size=3),
+            st.dictionaries(keys, inner, max_size=3),
+            st.dictionaries(keys, inner, max_size=3).map(collections.OrderedDict),
+            st.dictionaries(keys, inner, max_size=2).map(
+                lambda items: collections.defaultdict(dict, items)
+            ),
+        ),
+        max_leaves=8,
+    )
 
 
 # --- models: what packages declare as entry points ------------------------------------------------

@@ -19,12 +19,9 @@ from fmnistlab.training.checkpoint import (
     copied,
     decode_checkpoint,
     encode_checkpoint,
-    pack_optimizer,
     read_checkpoint,
-    unpack_optimizer,
     write_checkpoint,
 )
-from fmnistlab.training.snapshot import restore_optimizer
 
 
 def opened(path: Path) -> Checkpoint:
@@ -126,16 +123,6 @@ def test_a_newer_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         opened(tmp_path / "x")
 
 
-def test_optimizer_states_survive() -> None:
-    state = {
-        "state": {0: {"step": torch.tensor(3.0), "note": 1.5, "none": None}, 2: {}},
-        "param_groups": [{"lr": 0.1, "params": [0, 2]}],
-    }
-    restored = unpack_optimizer(*pack_optimizer(state))
-    assert restored["param_groups"] == state["param_groups"]
-    assert restored["state"] == {0: {"step": torch.tensor(3.0), "note": 1.5, "none": None}}
-
-
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
@@ -165,22 +152,3 @@ def test_a_write_replaces_the_file_and_respects_the_umask(tmp_path: Path) -> Non
     assert path.read_bytes() == b"two"
     with pytest.raises(FileNotFoundError), write_atomically(tmp_path / "no" / "folder"):
         pass
-
-
-def test_a_restored_state_lies_in_memory_as_its_parameter_does() -> None:
-    """Torch's fused kernels walk through both in memory order."""
-    layer = torch.nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(layer.parameters())
-    layer(torch.ones(1, 2, 5, 5)).sum().backward()
-    optimizer.step()
-    state = optimizer.state_dict()
-    wanted = {n: dict(entries) for n, entries in state["state"].items()}
-    for entries in state["state"].values():  # as a file has them
-        entries.update({name: tensor.contiguous() for name, tensor in entries.items()})
-    restored = torch.optim.Adam(layer.parameters())
-    restore_optimizer(restored, state)
-    for parameter, entries in zip(layer.parameters(), wanted.values(), strict=True):
-        for name in ("exp_avg", "exp_avg_sq"):
-            found = restored.state[parameter][name]
-            assert found.stride() == parameter.stride()
-            assert torch.equal(found, entries[name])

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -36,13 +34,7 @@ from fmnistlab.training.seeds import fit_seeds, seeded_model
 from fmnistlab.training.threads import cpu_threads
 from fmnistlab.training.trainer import Trainer
 
-
-@pytest.fixture(autouse=True)
-def _no_checker() -> Iterator[None]:
-    """As for users, who have no checker of annotations between them and the library."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("no_checker")
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(1), 10**30])

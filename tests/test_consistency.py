@@ -174,7 +174,11 @@ def other_history(tensors: object, state: dict[str, Any]) -> None:
         ),
         (of_state("step", 99), "checkpoint.safetensors: step: 99 recorded, 4 repeated", False),
         (of_state("seed", 5), "checkpoint.safetensors: seed: 5 recorded, 0 repeated", True),
-        (of_state("optimizer.groups.0.lr", 0.5), "optimizer.groups[0].lr: 0.5 recorded", False),
+        (
+            of_state("optimizer.state.param_groups.0.lr", 0.5),
+            "optimizer.state.param_groups[0].lr: 0.5 recorded",
+            False,
+        ),
         (of_state("model.class", "CNN"), 'model.class: "CNN" recorded', False),
         (other_history, "checkpoint.safetensors: epoch 2: loss: 0.5 recorded", True),
     ],

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import pytest
 import torch
-from tests.tiny import tiny_linear
+from tests.tiny import tiny_linear, tiny_set
 from torch import nn
 
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipe import Recipe, ScheduleName
 from fmnistlab.training.recipes import CLASSIC
+from fmnistlab.training.trainer import Trainer
 
 
 def test_the_classic_recipe_is_the_tutorials() -> None:
@@ -43,11 +45,13 @@ def test_the_classic_recipe_is_the_tutorials() -> None:
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("no_checker")
 def test_impossible_settings_are_refused_by_name(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(changes))):
         CLASSIC.replace(**changes)
 
 
+@pytest.mark.usefixtures("no_checker")
 def test_near_misses_get_a_suggestion() -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'one_cycle'"):
         CLASSIC.replace(schedule="onecycle")
@@ -175,3 +179,60 @@ def test_a_loss_of_ones_own_serves_both() -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         CLASSIC.epochs = 3  # type: ignore[misc]
+
+
+def test_a_schedule_takes_each_groups_own_rate() -> None:
+    """The recipe's learning rate is that of the optimizers known by name."""
+
+    def two_groups(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        weight, bias = parameters
+        return torch.optim.SGD([{"params": [weight]}, {"params": [bias], "lr": 0.5}], lr=0.02)
+
+    for schedule, at in (("one_cycle", 29), ("cosine", 0)):
+        recipe = Recipe(optimizer=two_groups, schedule=schedule)
+        optimizer = recipe.make_optimizer(tiny_linear())
+        for _ in range(2):  # a second fit peaks where the first did
+            moving = recipe.make_schedule(optimizer, 100)
+            assert moving is not None
+            seen = []
+            for _ in range(100):
+                seen.append([group["lr"] for group in optimizer.param_groups])
+                optimizer.step()
+                moving.step()
+            assert max(rate for rate, _ in seen) == pytest.approx(0.02)
+            assert max(rate for _, rate in seen) == pytest.approx(0.5)
+            assert seen.index(max(seen)) == at
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+def test_a_tensor_rate_stays_that_tensor(schedule: ScheduleName) -> None:
+    """And it moves as a number does, in both of two fits."""
+    given: list[torch.Tensor] = []
+
+    def with_tensor(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        given.append(torch.tensor(0.02))
+        return torch.optim.AdamW(parameters, given[0], foreach=False)
+
+    recipe = Recipe(optimizer=with_tensor, schedule=schedule, epochs=1, batch_size=8)
+    plain = recipe.replace(optimizer=lambda p: torch.optim.AdamW(p, 0.02, foreach=False))
+    one, other = (Trainer(tiny_linear(), r, execution="eager") for r in (recipe, plain))
+    for _ in range(2):
+        one.fit(tiny_set())
+        other.fit(tiny_set())
+    assert one.optimizer is not None
+    assert one.optimizer.param_groups[0]["lr"] is given[0]
+    found = [row.learning_rate for row in one.history]
+    assert found == pytest.approx([row.learning_rate for row in other.history])
+    for mine, theirs in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)
+
+
+def test_a_momentum_that_thaws_later_is_no_harm() -> None:
+    """Torch's fused kernel fails where some parameters have a momentum and others have none."""
+    model = tiny_linear()
+    optimizer = Recipe(optimizer="sgd", momentum=0.9).make_optimizer(model)
+    weight, bias = model.parameters()
+    weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    bias.grad = torch.ones_like(bias)
+    optimizer.step()

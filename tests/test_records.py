@@ -178,6 +178,7 @@ def test_a_checkpoint_that_is_none_ends_every_command(
     ],
     ids=lambda value: str(value)[:30].replace("\0", "NUL"),
 )
+@pytest.mark.usefixtures("no_checker")
 def test_a_value_that_cannot_be_is_named_by_file_and_key(
     file: str, place: str, value: object, said: str, finished: Path
 ) -> None:

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from fmnistlab.models.summary import summary as summary
     from fmnistlab.training import callbacks as callbacks
     from fmnistlab.training import recipes as recipes
+    from fmnistlab.training.recipe import OptimizerName as OptimizerName
     from fmnistlab.training.recipe import Recipe as Recipe
+    from fmnistlab.training.recipe import ScheduleName as ScheduleName
     from fmnistlab.training.seeds import fit_seeds as fit_seeds
     from fmnistlab.training.trainer import Trainer as Trainer
 
 _HOMES = {
     "FashionMNISTCSV": "fmnistlab.data.dataset",
     "FmnistlabError": "fmnistlab.errors",
+    "OptimizerName": "fmnistlab.training.recipe",
     "Recipe": "fmnistlab.training.recipe",
+    "ScheduleName": "fmnistlab.training.recipe",
     "Trainer": "fmnistlab.training.trainer",
     "callbacks": "fmnistlab.training",
     "create_model": "fmnistlab.models.registry",
@@ -48,7 +52,9 @@ _MODULES = ("callbacks", "errors", "recipes", "testing")
 __all__ = [
     "FashionMNISTCSV",
     "FmnistlabError",
+    "OptimizerName",
     "Recipe",
+    "ScheduleName",
     "Trainer",
     "__version__",
     "callbacks",
@@ -64,13 +70,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'fmnistlab' has no attribute {name!r}")
-    if name in _MODULES:
-        return importlib.import_module(f"{home}.{name}")
-    return getattr(importlib.import_module(home), name)
+if not TYPE_CHECKING:  # a type checker would take every name for one of the package
+
+    def __getattr__(name: str) -> object:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'fmnistlab' has no attribute {name!r}")
+        if name in _MODULES:
+            return importlib.import_module(f"{home}.{name}")
+        return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

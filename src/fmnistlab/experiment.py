@@ -23,7 +23,7 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiment_config import ExperimentConfig
 from fmnistlab.json_text import json_text
 from fmnistlab.logger import get_logger
-from fmnistlab.models.registry import create_model
+from fmnistlab.models.registry import create_model, named_origin
 from fmnistlab.records.config import (
     BUNDLED,
     DataRecord,
@@ -322,6 +322,7 @@ def describe_experiment(
     source = BUNDLED if config.data is None else str(config.data.resolve())
     described = RunConfig(
         model=ModelRecord(config.model, config.model_options),
+        origin=named_origin(config.model),
         data=DataRecord(source, **records),
         split=SplitRecord(
             config.valid_fraction,

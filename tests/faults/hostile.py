@@ -119,14 +119,30 @@ def _forged(whole: bytes, mark: Path) -> list[bytes]:
         state["fit"] = {"callbacks": {"../../x": {}}}
 
     def groups(header: dict, state: dict, content: bytes) -> None:
-        state["optimizer"]["groups"] = [{"params": [0, 1, 2**60]}]
+        state["optimizer"]["state"]["param_groups"] = [{"params": [0, 1, 2**60]}]
+
+    def rearranged(header: dict, state: dict, content: bytes) -> None:
+        state["optimizer"]["arrangement"]["groups"] = [["x" * 2**20], 7]
+
+    def views(header: dict, state: dict, content: bytes) -> None:
+        name = next(name for name in header if name.startswith("optimizer/"))
+        state["optimizer"]["state"]["state"] = {
+            "$tensor": name.removeprefix("optimizer/"),
+            "dtype": "torch.float32",
+            "shape": [2**40],
+            "stride": [2**20],
+            "offset": 2**50,
+        }
+
+    def tags(header: dict, state: dict, content: bytes) -> None:
+        state["optimizer"]["state"] = {"$system": "touch x"}
 
     def text(header: dict, state: dict, content: bytes) -> None:
         state["seed"] = "x" * 2**20
 
     for edit in (
         *(names, huge, offsets, code, change_of_images, reference, options, deep, nothing),
-        *(numbers, newer, history, fit, groups, text),
+        *(numbers, newer, history, fit, groups, text, rearranged, views, tags),
     ):
         change(edit)
     files += [b"{}", b"[" * 2**20, struct.pack("<Q", 2**40) + b"{" * 9, struct.pack("<Q", 0)]

@@ -40,13 +40,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.dataset import FashionMNISTCSV
     from fmnistlab.data.source import load_train_and_test
     from fmnistlab.errors import DataFormatError
+    from fmnistlab.logger import get_logger
     from fmnistlab.records.config import BUNDLED
-    from fmnistlab.records.reading import read_config
+    from fmnistlab.records.reading import read_config, read_result
     from fmnistlab.results.classification import class_scores, class_table
     from fmnistlab.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
+    recorded_test = None
     trainer = Trainer.load(folder.checkpoint, device=options.device)
     if options.data is not None:
         data = FashionMNISTCSV(options.data)
@@ -60,7 +62,16 @@ def _evaluate(options: argparse.Namespace) -> int:
                 "is no longer the test set of this run: its fingerprint differs. Put the old file "
                 "back, or name a file with --data",
             )
+        recorded_test = read_result(folder.path).test
     metrics = trainer.evaluate(data)
+    if recorded_test is not None and metrics.accuracy != recorded_test.accuracy:
+        get_logger(__name__).warning(
+            "%s: the run recorded an accuracy of %s on these images, now it is %s: the model's "
+            "code, its surroundings or its weights have changed",
+            folder.path,
+            recorded_test.accuracy,
+            metrics.accuracy,
+        )
     scores = class_scores(data.targets, trainer.predict(data))
     if options.json:
         content = {

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from fmnistlab import seeding
 from fmnistlab.checks import number, shown, whole_number
 from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.global_random import isolated_randomness, random_states
 from fmnistlab.shapes import Float
 from fmnistlab.typed_json import read_as
 
@@ -89,9 +94,97 @@ class RandomShift:
         return padded[item, rows, columns].unsqueeze(1)
 
 
+def check_augmentations(
+    augmentations: Sequence[Augmentation], images: Float[Tensor, "batch ..."], seed: int
+) -> None:
+    """Tries augmentations on a few images, as pure functions of the images and uniform numbers.
+
+    A random state of its own, or a global one, would make of a resumed training another one.
+
+    Args:
+        augmentations: applied one after the other.
+        images: float32; left as they are, as are all global random states.
+        seed: of the uniform numbers they are tried with.
+
+    Raises:
+        ConfigurationError: one gives other images the second time, draws from a random generator,
+            changes its input in place, or gives another shape or type than it got.
+    """
+    with isolated_randomness(seed, images.device):
+        for number, change in enumerate(augmentations):
+            item = torch.arange(len(images), device=images.device)
+            uniform = seeding.uniform(change.draws, item, seed=seed, epoch=number)
+            images = _tried(change, images, uniform)
+
+
+_TRIALS = 4
+
+
+def _tried(change: Augmentation, images: Tensor, uniform: Tensor) -> Tensor:
+    """Returns what the augmentation makes of the images, after it was found harmless."""
+    name = type(change).__qualname__
+    given, draws = images.clone(), uniform.clone()
+    before = _generators(change, images.device)
+    changed = [change(given, draws) for _ in range(_TRIALS)]
+    found = changed[0]
+    if not _same(given, images) or not _same(draws, uniform):
+        raise ConfigurationError(
+            f"The augmentation {name} changes what it is given; return new images instead."
+        )
+    if not isinstance(found, Tensor):
+        raise ConfigurationError(
+            f"The augmentation {name} gives {type(found).__name__}, no tensor."
+        )
+    made, wanted = (found.dtype, tuple(found.shape)), (images.dtype, tuple(images.shape))
+    if made != wanted:
+        raise ConfigurationError(
+            f"The augmentation {name} makes of {wanted[0]} images of shape {wanted[1]} {made[0]} "
+            f"ones of shape {made[1]}; both must stay as they are."
+        )
+    after = _generators(change, images.device)
+    drawn = [where for where in after if after[where] != before.get(where)]
+    if drawn or not all(_same(found, again) for again in changed[1:]):
+        source = f" from {drawn[0]}" if drawn else ""
+        raise ConfigurationError(
+            f"The augmentation {name} makes of the same images and numbers other images each "
+            f"time: it draws at random{source}, so no training with it could be resumed. Use the "
+            "numbers in `uniform`, and set `draws` to how many an image needs."
+        )
+    return found
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(*(t.contiguous().view(torch.uint8) for t in (one, other)))
+
+
+def _generators(change: Augmentation, device: torch.device) -> dict[str, str]:
+    """Returns where the global random generators stand, and those that the augmentation keeps."""
+    torchs, accelerator, others = random_states(device)
+    states: dict[str, object] = {
+        "torch's global generator": (torchs.tolist(), accelerator),
+        "Python's global generator": others["python"],
+        "numpy's global generator": others["numpy"],
+    }
+    for name, value in getattr(change, "__dict__", {}).items():
+        if isinstance(value, torch.Generator):
+            states[f"its own {name}"] = value.get_state().tolist()
+        elif isinstance(value, random.Random):
+            states[f"its own {name}"] = value.getstate()
+        elif isinstance(value, np.random.Generator):
+            states[f"its own {name}"] = value.bit_generator.state
+        elif isinstance(value, np.random.RandomState):
+            states[f"its own {name}"] = value.get_state(legacy=False)
+    return {where: repr(state) for where, state in states.items()}
+
+
 _KINDS: dict[str, type[HorizontalFlip | RandomShift]] = {
     kind.__name__: kind for kind in (HorizontalFlip, RandomShift)
 }
+
+
+def is_own_augmentation(augmentation: object) -> bool:
+    """Returns whether it is one of the augmentations of this module."""
+    return type(augmentation) in _KINDS.values()
 
 
 def augmentation_to_dict(augmentation: Augmentation) -> dict[str, object]:
@@ -100,8 +193,9 @@ def augmentation_to_dict(augmentation: Augmentation) -> dict[str, object]:
     Raises:
         ConfigurationError: it is somebody's own, which no file without code can describe.
     """
-    if isinstance(augmentation, HorizontalFlip | RandomShift):
-        return {"name": type(augmentation).__name__, **dataclasses.asdict(augmentation)}
+    if is_own_augmentation(augmentation):
+        settings = {f.name: getattr(augmentation, f.name) for f in dataclasses.fields(augmentation)}  # type: ignore[arg-type]
+        return {"name": type(augmentation).__name__, **settings}
     raise ConfigurationError(
         f"The augmentation {augmentation!r} is not one of {', '.join(_KINDS)}, so it cannot be "
         "written to a file; give the recipe again when you load."

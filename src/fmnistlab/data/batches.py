@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence, Sized
-from typing import Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -44,8 +44,9 @@ EVALUATION_BATCH_SIZE = 1000
 _BATCHES_AT_ONCE = 16
 """Batches that are gathered and made floats together; more would only leave the caches."""
 
-Data: TypeAlias = Dataset[tuple[Tensor, Tensor]] | DataLoader[tuple[Tensor, Tensor]]
-"""What `Trainer.fit` takes: a data set or a loader of (image, label) pairs."""
+Data: TypeAlias = Dataset[tuple[Any, ...]] | DataLoader[tuple[Any, ...]]
+"""What `Trainer.fit` takes: a data set or a loader of (image, label) pairs; labels are tensors or
+whole numbers. torch types the items of a `TensorDataset` as tuples of any length."""
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError
-from fmnistlab.models.entry_points import Scan, scan_packages
+from fmnistlab.models.entry_points import Scan, normalize_package, scan_packages
 from fmnistlab.models.sources import (
     ModelSource,
     choose_source,
@@ -36,13 +36,16 @@ if TYPE_CHECKING:  # listing models must not import torch
 __all__ = [
     "ENTRY_POINT_GROUP",
     "PLUGINS_VARIABLE",
+    "ModelOrigin",
     "ModelReference",
     "ModelSource",
     "create_model",
     "find_models",
     "list_models",
     "load_model",
+    "model_origin",
     "model_reference",
+    "named_origin",
     "register_model",
     "unreadable_packages",
 ]
@@ -55,6 +58,7 @@ PLUGINS_VARIABLE: Final = "FMNISTLAB_PLUGINS"
 
 _VALUE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[.*\])?\s*")
 _REFERENCE = "_fmnistlab_reference"
+_ORIGIN = "_fmnistlab_origin"
 
 _Factory = TypeVar("_Factory", bound=Callable[..., Any])
 
@@ -70,6 +74,26 @@ class ModelReference:
 
     name: str
     options: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOrigin:
+    """Whose code a model is.
+
+    Attributes:
+        package: distribution whose entry point led to it; None for the built-in models, for
+            `register_model`, and for a model that was not made by `create_model`.
+        version: of that distribution.
+        code: "module:qualified name" of what made it.
+    """
+
+    package: str | None
+    version: str | None
+    code: str
+
+    def __str__(self) -> str:
+        of_package = f"{self.package} {self.version} ({self.code})"
+        return self.code if self.package is None else of_package
 
 
 _registered: dict[str, tuple[ModelSource, Callable[..., Any]]] = {}
@@ -153,6 +177,7 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
         )
     # Not the module's own __setattr__: a plug-in may have changed what that does.
     object.__setattr__(model, _REFERENCE, ModelReference(name.lower(), options))
+    object.__setattr__(model, _ORIGIN, _origin(source))
     return model
 
 
@@ -164,6 +189,35 @@ def model_reference(model: nn.Module) -> ModelReference | None:
     """
     reference = getattr(model, _REFERENCE, None)
     return reference if isinstance(reference, ModelReference) else None
+
+
+def model_origin(model: nn.Module) -> ModelOrigin:
+    """Returns whose code a model is, also of one that was not made by `create_model`."""
+    origin = getattr(model, _ORIGIN, None)
+    if isinstance(origin, ModelOrigin):
+        return origin
+    kind = type(model)
+    return ModelOrigin(None, None, f"{kind.__module__}:{kind.__qualname__}")
+
+
+def named_origin(name: str) -> ModelOrigin:
+    """Returns whose code a name leads to; nothing is imported.
+
+    Args:
+        name: as for `create_model`.
+
+    Raises:
+        UnknownModelError: nobody offers a model of this name.
+        ModelNameClashError: two packages do.
+        ModelLoadError: only sources that are refused do.
+    """
+    return _origin(_resolve(name))
+
+
+def _origin(source: ModelSource) -> ModelOrigin:
+    if source.version is None or normalize_package(source.package) == "fmnistlab":
+        return ModelOrigin(None, None, source.value)
+    return ModelOrigin(source.package, source.version, source.value)
 
 
 def register_model(name: str) -> Callable[[_Factory], _Factory]:

@@ -16,8 +16,8 @@ from fmnistlab.run_folder_state import CHECKPOINT, CONFIG, HISTORY_JSON, RESULT
 TIMES: Final = ("seconds",)
 """What is another number each time."""
 
-_NOT_REPEATED: Final = ("history", "surroundings")
-"""Parts of a checkpoint's state: the first is compared by epochs, the other is the environment."""
+_NOT_REPEATED: Final = ("history", "surroundings", "origin")
+"""Parts of a checkpoint's state: the first is compared by epochs, all else is the environment."""
 
 
 class Comparison(NamedTuple):

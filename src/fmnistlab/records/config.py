@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Final, Literal
 
 from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.models.registry import ModelOrigin
 from fmnistlab.records.kinds import (
     Count,
     Device,
@@ -120,6 +121,7 @@ class RunConfig:
     Attributes:
         format: version of this record.
         model: which model.
+        origin: whose code it is.
         data: which data.
         split: how it was shared out.
         recipe: what `Recipe.to_dict` returned, all of it.
@@ -139,6 +141,7 @@ class RunConfig:
 
     format: Literal[1] = 1
     model: ModelRecord
+    origin: ModelOrigin
     data: DataRecord
     split: SplitRecord
     recipe: dict[str, Any]

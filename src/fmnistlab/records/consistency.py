@@ -37,6 +37,7 @@ def _settings(run: FinishedRun) -> Iterator[str]:
     config, state = run.config, run.saved.state
     reference = state["model"]["reference"]
     mine: dict[str, Any] = {
+        "origin": dataclasses.asdict(config.origin),
         "model": {"name": config.model.name.lower(), "options": config.model.options},
         "recipe": config.recipe,
         "seed": config.seed,

@@ -39,7 +39,17 @@ def present_machine(device: torch.device) -> MachineRecord:
 
 
 def environment_changes(then: RunConfig, now: RunConfig) -> tuple[str, ...]:
-    """Returns in words which versions and which facts about the machine are others now."""
+    """Returns in words which versions, which model's code and which machine are others now."""
+    return (*_origin_changes(then, now), *_other_changes(then, now))
+
+
+def _origin_changes(then: RunConfig, now: RunConfig) -> tuple[str, ...]:
+    if then.origin == now.origin:
+        return ()
+    return (f"the model was of {then.origin} and is of {now.origin} now",)
+
+
+def _other_changes(then: RunConfig, now: RunConfig) -> tuple[str, ...]:
     return tuple(
         f"{name} was {old} and is {new} now"
         for before, after in ((then.versions, now.versions), (then.machine, now.machine))
@@ -60,6 +70,7 @@ def resume_changes(begun: RunConfig, now: RunConfig) -> tuple[str, ...]:
         "torch": (begun.versions.torch, now.versions.torch),
         "type of device": (begun.device.split(":")[0], now.device.split(":")[0]),
         "threads": (str(begun.threads), str(now.threads)),
+        "model of": (str(begun.origin), str(now.origin)),
     }
     return tuple(
         f"{name} {new} instead of {old}" for name, (old, new) in pairs.items() if old != new

@@ -194,32 +194,3 @@ def _metadata(data: bytes, source: str | os.PathLike[str]) -> dict[str, str]:
         raise CheckpointDamagedError(
             f"{source}: not a fmnistlab checkpoint, or damaged: {error}."
         ) from error
-
-
-def pack_optimizer(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Splits an optimizer's state_dict into tensors and JSON-able values."""
-    tensors: dict[str, torch.Tensor] = {}
-    values: dict[str, Any] = {}
-    for index, entries in state["state"].items():
-        for name, entry in entries.items():
-            key = f"{index}.{name}"
-            if isinstance(entry, torch.Tensor):
-                tensors[key] = entry
-            else:
-                values[key] = entry
-    groups = [{name: _plain(v) for name, v in g.items()} for g in state["param_groups"]]
-    return tensors, {"values": values, "groups": groups}
-
-
-def _plain(value: Any) -> Any:
-    """Returns a setting as JSON can hold it; in a CUDA graph a learning rate is a tensor."""
-    return value.item() if isinstance(value, torch.Tensor) else value
-
-
-def unpack_optimizer(tensors: dict[str, torch.Tensor], packed: dict[str, Any]) -> dict[str, Any]:
-    """Joins what `pack_optimizer` split into a state_dict again."""
-    state: dict[int, dict[str, Any]] = {}
-    for key, entry in {**packed["values"], **tensors}.items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = entry
-    return {"state": state, "param_groups": packed["groups"]}

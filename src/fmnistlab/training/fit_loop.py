@@ -17,6 +17,7 @@ from fmnistlab.global_random import (
     restore_random_states,
     seed_all,
 )
+from fmnistlab.training.arrangement import Arrangement
 from fmnistlab.training.checkpoint import Capture
 from fmnistlab.training.device_memory import named_memory_errors
 from fmnistlab.training.dispatch import Dispatch
@@ -29,6 +30,8 @@ from fmnistlab.training.interruption import Interruption
 from fmnistlab.training.loss_weights import label_weights
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.optimizer_state import OptimizerState
+from fmnistlab.training.restoring import Restoring
 from fmnistlab.training.run import BatchResult, Run, RunState
 from fmnistlab.training.step import StepResult, TrainingStep
 
@@ -44,6 +47,7 @@ class FitLoop:
         validation: likewise, or None.
         interruption: tells when somebody wishes that the fit ends.
         left: where the fit was left, or None if it begins.
+        restoring: puts it back there; None if it begins.
         capture: copies all that a checkpoint holds.
     """
 
@@ -57,6 +61,7 @@ class FitLoop:
         validation: BatchSource | None,
         interruption: Interruption,
         left: FitState | None,
+        restoring: Restoring | None,
         capture: Callable[[], Capture],
     ) -> None:
         self._state = state
@@ -67,6 +72,10 @@ class FitLoop:
         self._training, self._validation = training, validation
         self._interruption = interruption
         self._left = left
+        self._restoring = restoring
+        self._began = self._arrangement() if left is None else left.began
+        self._epoch_began: Arrangement | None = None
+        self._checked = False
         self._finite = FiniteCheck(state.model, self._run.optimizer, self._run.device)
         finished = state.history[state.first_epoch - 1 :]
         self._explosion = ExplosionWatch(None if left is None else left.start, finished)
@@ -83,11 +92,20 @@ class FitLoop:
         """Puts weights, gradients and optimizer state where everybody looks for them."""
         self._step.write_back()
 
+    def start(self) -> None:
+        """Calls `on_fit_start`; callbacks of a fit that goes on learn where they were."""
+        self._dispatch.call("on_fit_start", self._run)
+        if self._restoring is not None and self._left is not None:
+            self._restoring.callbacks()
+            if self._left.batch == 0:
+                self._restoring.everything(self._state, self._step)
+
     def train(self) -> None:
         """Trains until the last epoch is over or somebody has stopped the fit.
 
         Raises:
             BaseException: whatever a callback raises.
+            ConfigurationError: the optimizer has a state that no checkpoint could keep.
             NonFiniteError: a loss, a gradient or a weight is not finite.
             DeviceMemoryError: the device has too little memory.
             KeyboardInterrupt, Terminated: somebody wished that the fit ends.
@@ -130,6 +148,8 @@ class FitLoop:
             random=random_states(state.device) if within else None,
             generators=self._generators if within else generator_states(self._training.generators),
             callbacks=self._dispatch.state_dicts(),
+            began=self._began,
+            epoch_began=self._epoch_began if within else None,
         )
 
     def _epoch(self) -> EpochRecord:
@@ -139,8 +159,7 @@ class FitLoop:
         left, self._left = self._left, None
         self._begin(left)
         state.model.train()
-        dispatch.call("on_epoch_start", self._run)
-        self._step.refresh()
+        self._start_epoch(left)
         listened = dispatch.listens("on_batch_end")
         for made in self._steps(left, lasting=listened):
             state.step += 1
@@ -148,12 +167,36 @@ class FitLoop:
             state.meter.add(*made)
             self._finite.after_step(self._step, made.loss, state.epoch, state.step)
             self._explosion.after_step(made.loss)
+            self._check_optimizer()
             if listened:
                 dispatch.call("on_batch_end", self._run, self._result(made))
             if state.receivers or self._interruption.wished:
                 self._settle()
         self._step.write_back()
         return self._record()
+
+    def _start_epoch(self, left: FitState | None) -> None:
+        """Calls `on_epoch_start`; what it does to an epoch that goes on was done before."""
+        restoring = None if left is None or left.batch == 0 else self._restoring
+        if restoring is None:
+            self._epoch_began = self._arrangement()
+        else:
+            self._epoch_began = None if left is None else left.epoch_began
+            restoring.before_epoch(self._run.optimizer)
+        self._dispatch.call("on_epoch_start", self._run)
+        self._step.refresh()
+        if restoring is not None:
+            restoring.everything(self._state, self._step)
+
+    def _arrangement(self) -> Arrangement:
+        return Arrangement.of(self._state.model, self._state.recipe.loss, self._run.optimizer)
+
+    def _check_optimizer(self) -> None:
+        """Refuses an optimizer that no checkpoint could keep once its state is there."""
+        if not self._checked:
+            state, optimizer = self._state, self._run.optimizer
+            OptimizerState.of_optimizer(state.model, state.recipe.loss, optimizer)
+            self._checked = True
 
     def _begin(self, left: FitState | None) -> None:
         """Puts counters, meter and the data's generators to the beginning of the epoch's rest."""

@@ -9,9 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmnistlab.errors import CheckpointError
+from fmnistlab.errors import CheckpointError, ConfigurationError
 from fmnistlab.global_random import RandomStates
+from fmnistlab.training.arrangement import Arrangement
 from fmnistlab.training.meter import MeterState
+from fmnistlab.training.state_reading import unpack_tree
+from fmnistlab.training.state_tree import UnkeepableError, pack_tree
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class FitState:
         random: where the random generators stand; None between two epochs, which seed them.
         generators: where the data's own generators stood when the epoch began, uint8 each.
         callbacks: state of each callback that has one, by a key that tells whose it is.
+        began: how parameters were arranged when the fit began.
+        epoch_began: likewise when the epoch that goes on began; None between two epochs.
         start: mean loss of the fit's first batch, or None before it; see `ExplosionWatch`.
     """
 
@@ -45,36 +50,34 @@ class FitState:
     random: RandomStates | None
     generators: list[Tensor]
     callbacks: dict[str, dict[str, Any]]
+    began: Arrangement
+    epoch_began: Arrangement | None
     start: float | None = None
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Returns all tensors by name, and the rest as values of JSON."""
-        tensors: dict[str, Tensor] = {
-            "losses": self.meter.sums,
-            "loss_weights": self.meter.weights,
+        """Returns all tensors by name, and the rest as values of JSON.
+
+        Raises:
+            ConfigurationError: a callback's state holds something that no checkpoint could keep.
+        """
+        tree = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "data"  # which is told later
         }
-        values: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in (
-                *("first_epoch", "last_epoch", "batch", "seconds", "stop_reason"),
-                *("schedule", "data", "start"),
-            )
-        }
-        values["meter"] = {
-            name: getattr(self.meter, name) for name in ("correct", "counted", "seen")
-        }
-        values["random"] = None
-        if self.random is not None:
-            tensors["random/torch"] = self.random.torch
-            if self.random.accelerator is not None:
-                tensors["random/accelerator"] = self.random.accelerator
-            values["random"] = self.random.others
-        tensors |= {f"generators/{n}": state for n, state in enumerate(self.generators)}
-        values["callbacks"] = {}
-        for key, state in self.callbacks.items():
-            of_callback, values["callbacks"][key] = _split(state)
-            tensors |= {f"callbacks/{key}/{name}": t for name, t in of_callback.items()}
-        return tensors, values
+        tree["meter"] = self.meter._asdict()
+        tree["random"] = None if self.random is None else self.random._asdict()
+        for name in ("began", "epoch_began"):
+            tree[name] = None if tree[name] is None else dataclasses.asdict(tree[name])
+        try:
+            tensors, values = pack_tree(tree, "")
+        except UnkeepableError as error:
+            raise ConfigurationError(
+                f"The state of this fit cannot be kept in a checkpoint: {error.place} is "
+                f"{error.found}. A callback's state_dict() may hold tensors, numbers, text and "
+                "None, in dictionaries, lists, tuples and sets."
+            ) from error
+        return tensors, {"data": self.data, "tree": values}
 
     @classmethod
     def unpack(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> FitState:
@@ -84,35 +87,17 @@ class FitState:
             CheckpointError: a part is missing or of the wrong kind.
         """
         try:
-            values = dict(values)
-            meter = MeterState(tensors["losses"], tensors["loss_weights"], **values.pop("meter"))
-            others = values.pop("random")
-            random = None
-            if others is not None:
-                accelerator = tensors.get("random/accelerator")
-                random = RandomStates(tensors["random/torch"], accelerator, others)
-            callbacks = {
-                key: state | _with_prefix(tensors, f"callbacks/{key}/")
-                for key, state in values.pop("callbacks").items()
-            }
-            if not isinstance(values.get("start"), float | None):
+            tree = unpack_tree(tensors, values["tree"])
+            tree["meter"] = MeterState(**tree["meter"])
+            tree["random"] = None if tree["random"] is None else RandomStates(**tree["random"])
+            tree["began"] = Arrangement.from_json(tree["began"])
+            if tree["epoch_began"] is not None:
+                tree["epoch_began"] = Arrangement.from_json(tree["epoch_began"])
+            if not isinstance(tree["start"], float | None):
                 raise TypeError("the loss at the start is no number")
-            generators = [*_with_prefix(tensors, "generators/").values()]
-            return cls(
-                meter=meter, random=random, generators=generators, callbacks=callbacks, **values
-            )
-        except (KeyError, TypeError, AttributeError) as error:
+            return cls(data=values["data"], **tree)
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"the state of the fit is incomplete: {error!r}") from error
-
-
-def _split(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
-    return tensors, {name: value for name, value in state.items() if name not in tensors}
-
-
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    names = sorted(name for name in tensors if name.startswith(prefix))
-    return {name.removeprefix(prefix): tensors[name] for name in names}
 
 
 def generator_states(generators: list[torch.Generator]) -> list[Tensor]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,10 @@ from fmnistlab.data.augmentation import (
     Augmentation,
     augmentation_from_dict,
     augmentation_to_dict,
+    is_own_augmentation,
 )
 from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.training.described import describe
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 """Makes an optimizer for the parameters it is given."""
@@ -25,8 +27,14 @@ OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Opt
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Maps logits (batch, classes) and labels to the mean loss of the batch, a 0-dim tensor."""
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "one_cycle")
+OptimizerName: TypeAlias = Literal["adam", "adamw", "sgd"]
+"""Optimizers that a recipe knows by name."""
+
+ScheduleName: TypeAlias = Literal["constant", "cosine", "one_cycle"]
+"""Ways to move the learning rate after each step."""
+
+OPTIMIZERS: Final[tuple[OptimizerName, ...]] = get_args(OptimizerName)
+SCHEDULES: Final[tuple[ScheduleName, ...]] = get_args(ScheduleName)
 
 MAX_EPOCHS = 1_000_000_000
 """Most epochs of one fit; larger numbers are slips of the hand."""
@@ -44,12 +52,14 @@ class Recipe:
         batch_size: images in a training batch, 1 to `MAX_BATCH_SIZE`.
         optimizer: "adam", "adamw", "sgd", or a function that makes one from the parameters; such
             a function also decides the learning rate and all else of the optimizer.
-        learning_rate: start (or, for "one_cycle", peak) of the learning rate, above 0.
+        learning_rate: start (or, for "one_cycle", peak) of the learning rate, above 0; of the
+            optimizers known by name. One of your own has its own rates.
         weight_decay: L2 factor, from 0; decoupled for "adamw".
         momentum: momentum of "sgd", 0 to below 1.
         schedule: "constant"; "cosine": down to 0 over the fit (Loshchilov and Hutter 2017);
             "one_cycle": up and down again (Smith 2018), as `torch.optim.lr_scheduler.OneCycleLR`.
-            Both move after each step.
+            Both move after each step; each group of the optimizer starts at, or rises to, its own
+            learning rate.
         label_smoothing: 0 to below 1, in training only; evaluation always takes the plain loss.
         augmentation: changes of the training images, one after the other; see
             `fmnistlab.data.augmentation`.
@@ -62,11 +72,11 @@ class Recipe:
 
     epochs: int = 10
     batch_size: int = 32
-    optimizer: str | OptimizerFactory = "adam"
+    optimizer: OptimizerName | OptimizerFactory = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.0
-    schedule: str = "constant"
+    schedule: ScheduleName = "constant"
     label_smoothing: float = 0.0
     augmentation: tuple[Augmentation, ...] = ()
     loss: LossFunction | None = None
@@ -114,6 +124,9 @@ class Recipe:
         fused = all(p.dtype.is_floating_point and p.device.type in _FUSED for p in parameters)
         rate, decay = self.learning_rate, self.weight_decay
         if self.optimizer == "sgd":
+            # Torch's fused kernel fails where some parameters have no momentum yet, as after
+            # unfreezing a layer.
+            fused = fused and self.momentum == 0
             return torch.optim.SGD(
                 parameters, rate, momentum=self.momentum, weight_decay=decay, fused=fused
             )
@@ -139,12 +152,15 @@ class Recipe:
                 f"The schedule {self.schedule!r} needs the number of batches, and the training "
                 'loader has no length. Use schedule="constant" or a loader with a length.'
             )
-        for group in optimizer.param_groups:  # an earlier fit may have left them low
-            group["lr"] = group.get("initial_lr", group["lr"])
+        rates = [own_rate(group) for group in optimizer.param_groups]
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):  # a captured step may hold on to it
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
         if self.schedule == "cosine":
             return CosineAnnealingLR(optimizer, T_max=total_steps)
-        peak = self.learning_rate
-        return OneCycleLR(optimizer, peak, total_steps=total_steps, cycle_momentum=False)
+        return OneCycleLR(optimizer, rates, total_steps=total_steps, cycle_momentum=False)
 
     def training_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Returns the mean loss of a batch that training descends, a 0-dim tensor."""
@@ -175,6 +191,21 @@ class Recipe:
         values["augmentation"] = [augmentation_to_dict(change) for change in self.augmentation]
         return values
 
+    def describe(self) -> dict[str, Any]:
+        """Returns all settings as values of JSON, code by its name; see `described.describe`.
+
+        Of a recipe without code it is what `to_dict` returns.
+        """
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        described = {name: describe(v) for name, v in values.items() if name != "augmentation"}
+        if self.loss is None:
+            del described["loss"]
+        described["augmentation"] = [
+            augmentation_to_dict(change) if is_own_augmentation(change) else describe(change)
+            for change in self.augmentation
+        ]
+        return described
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """Returns the recipe that `to_dict` described.
@@ -201,6 +232,14 @@ def checked_epochs(value: object) -> int:
     return whole_number("epochs", value, most=MAX_EPOCHS)
 
 
+def own_rate(group: Mapping[str, Any]) -> float:
+    """Returns the learning rate that a group of an optimizer was given.
+
+    A schedule of an earlier fit has noted it there, and may have left the present rate low.
+    """
+    return float(group.get("max_lr", group.get("initial_lr", group["lr"])))
+
+
 def own_loss(loss: LossFunction) -> LossFunction:
     """Returns the loss that a recipe's method calls, its own or torch's; others as they are."""
     recipe = getattr(loss, "__self__", None)
@@ -218,7 +257,7 @@ def _require_known(names: Iterable[str]) -> None:
             raise ConfigurationError(f"A recipe has no setting {shown(name)}.{near}")
 
 
-def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def _require_choice(name: str, value: object, choices: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         near = suggestion(value, choices) if isinstance(value, str) else ""
         raise ConfigurationError(

@@ -9,13 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.errors import CheckpointDamagedError, CheckpointError, ConfigurationError
 from fmnistlab.logger import get_logger
 from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
 from fmnistlab.training.checkpoint_folder import newest_checkpoint
+from fmnistlab.training.described import SettingDifference, difference
 from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.recipe import Recipe
-from fmnistlab.training.snapshot import Snapshot, decode_snapshot, describe_recipe
+from fmnistlab.training.snapshot import Snapshot, decode_snapshot
 
 _logger = get_logger(__name__)
 
@@ -31,8 +32,8 @@ def read_for_resume(
     Args:
         path: a checkpoint, or a folder of them, of which the newest undamaged one is taken.
         model: receives the weights, after all else was checked.
-        recipe: of the training that goes on; the file's must be the same, if it could hold it.
-        settings: what else must be the same: "seed" and "execution".
+        recipe: of the training that goes on; the file's must be the same.
+        settings: what must be the same: "seed", "execution", and what `Recipe.describe` tells.
 
     Raises:
         CheckpointError: the file is missing or damaged, is of a newer format, or of another
@@ -43,17 +44,62 @@ def read_for_resume(
         raise CheckpointError(f"{os.fspath(path)}: holds no undamaged checkpoint to go on from.")
     content = read_checkpoint(found)
     saved = decode_checkpoint(content, found).state
-    mine = {**settings, **(describe_recipe(recipe) or {})}
-    theirs = {**{name: saved[name] for name in settings}, **(saved["recipe"] or mine)}
-    for name, value in mine.items():
-        if theirs[name] != value and saved["recipe"] is not None:
-            raise CheckpointError(
-                f"{found}: was written by a training with {name} {theirs[name]!r}, but this one "
-                f"has {value!r}. Resume with the same settings."
-            )
+    try:
+        then = {"seed": saved["seed"], "execution": saved["execution"], **saved["recipe"]}
+    except (KeyError, TypeError) as error:
+        raise CheckpointDamagedError(
+            f"{found}: no checkpoint that fmnistlab has written: {error!r}"
+        ) from error
+    check_settings(then, settings, os.fspath(found))
     snapshot = decode_snapshot(content, found, model, recipe)
     _logger.info("going on from %s, after step %s", found, f"{snapshot.step:,}")
     return snapshot
+
+
+def check_settings(then: Mapping[str, Any], now: Mapping[str, Any], source: str) -> None:
+    """Refuses to go on with other settings than a training began with.
+
+    Args:
+        then: settings by name; of a recipe what `Recipe.describe` tells.
+        now: likewise.
+        source: what was begun, for the message.
+
+    Raises:
+        CheckpointError: one differs; the message names it and both values.
+    """
+    found = setting_differences(then, now)
+    if found:
+        place, old, new = found[0]
+        raise CheckpointError(
+            f"{source}: was written by a training with {place} {old}, but this one has {new}. "
+            "Resume with the same settings."
+        )
+
+
+def warn_of_other_recipe(then: Mapping[str, Any], now: Mapping[str, Any], source: str) -> None:
+    """Logs in which settings a recipe is another one than a model was trained with.
+
+    Args:
+        then: what `Recipe.describe` told then.
+        now: what it tells now.
+        source: which model.
+    """
+    found = [
+        f"{place} {new} instead of {old}" for place, old, new in setting_differences(then, now)
+    ]
+    if found:
+        _logger.warning(
+            "%s: was trained with another recipe than the one that was given: %s",
+            source,
+            ", ".join(found),
+        )
+
+
+def setting_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[SettingDifference]:
+    """Returns for each setting that differs the first place in it where it does."""
+    names = {**then, **now}
+    found = [difference(then.get(name), now.get(name), name) for name in names]
+    return [each for each in found if each is not None]
 
 
 def fit_to_finish(

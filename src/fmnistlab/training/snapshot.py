@@ -10,30 +10,30 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fmnistlab.errors import (
     CheckpointDamagedError,
     CheckpointError,
-    ConfigurationError,
     ModelLoadError,
     ModelNameClashError,
     UnknownModelError,
 )
 from fmnistlab.logger import get_logger
-from fmnistlab.models.registry import create_model, model_reference
+from fmnistlab.models.registry import ModelOrigin, create_model, model_origin, model_reference
 from fmnistlab.seeding import checked_seed
+from fmnistlab.training.arrangement import Arrangement
 from fmnistlab.training.checkpoint import (
     Capture,
     Checkpoint,
     copied,
     decode_checkpoint,
-    pack_optimizer,
-    unpack_optimizer,
 )
+from fmnistlab.training.described import code_in
 from fmnistlab.training.execution import Execution, checked_execution
 from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
+from fmnistlab.training.optimizer_state import OptimizerState
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.version import __version__
 
@@ -48,45 +48,52 @@ class Snapshot(NamedTuple):
     """Everything a trainer needs to go on.
 
     Attributes:
-        model: with the saved weights, on the CPU.
-        recipe: how it was trained.
+        model: with the saved weights.
+        recipe: how it is trained.
+        described: the recipe as `Recipe.describe` told it when the trainer was made.
         seed: the trainer's seed.
         execution: how its steps were executed; see `execution.Execution`.
         step: training steps made.
         history: finished epochs.
-        optimizer: state_dict of the optimizer, or None if there was none.
+        optimizer: state of the optimizer, or None if there was none.
         fit: where the fit stands that goes on, or None between two fits.
         device: where it was trained, or None; not read back.
         surroundings: in which it was saved; see `surroundings`.
+        weights: what the file holds for the model, by name, on the CPU; empty if not read back.
     """
 
     model: nn.Module
     recipe: Recipe
+    described: Mapping[str, Any]
     seed: int
     execution: Execution
     step: int
     history: History
-    optimizer: dict[str, Any] | None
+    optimizer: OptimizerState | None
     fit: FitState | None = None
     device: torch.device | None = None
     surroundings: Mapping[str, str] = MappingProxyType({})
+    weights: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def capture_snapshot(snapshot: Snapshot) -> Capture:
     """Returns copies of all that a checkpoint file shall hold."""
-    tensors = {_MODEL + name: tensor for name, tensor in snapshot.model.state_dict().items()}
-    packed: dict[str, Any] | None = None
-    if snapshot.optimizer is not None:
-        of_optimizer, packed = pack_optimizer(snapshot.optimizer)
-        tensors |= {_OPTIMIZER + name: tensor for name, tensor in of_optimizer.items()}
+    model, optimizer = snapshot.model, snapshot.optimizer
+    tensors = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
+    if optimizer is not None:
+        tensors |= {_OPTIMIZER + name: t for name, t in optimizer.packed.tensors.items()}
     state = {
-        "model": _describe_model(snapshot.model),
-        "recipe": describe_recipe(snapshot.recipe),
+        "model": {
+            **_describe_model(model),
+            "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+        },
+        "origin": dataclasses.asdict(model_origin(model)),
+        "recipe": snapshot.described,
         "seed": snapshot.seed,
         "execution": snapshot.execution,
         "step": snapshot.step,
         "history": snapshot.history.to_json(),
-        "optimizer": packed,
+        "optimizer": None if optimizer is None else optimizer.to_json(),
         "fit": None,
         "surroundings": surroundings(snapshot.device),
     }
@@ -120,6 +127,25 @@ def warn_of_other_surroundings(saved: Mapping[str, str], device: torch.device) -
         )
 
 
+def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> None:
+    """Logs that a model comes from another package, or another version of it, than it did.
+
+    Args:
+        then: whose code it was when something was recorded.
+        now: whose code it is.
+        source: where that was recorded.
+    """
+    if then.package is None and now.package is None:
+        return  # this package's version is one of the surroundings, and scripts have none
+    if then != now:
+        _logger.warning(
+            "%s: recorded with a model of %s, now it is of %s: it may compute something else",
+            source,
+            then,
+            now,
+        )
+
+
 def decode_snapshot(
     data: bytes,
     path: str | os.PathLike[str],
@@ -138,13 +164,17 @@ def decode_snapshot(
         CheckpointError: the content is damaged, holds another model, or needs a model or a recipe
             to be given.
         UnknownModelError: the saved model is not registered here.
+        ModelLoadError, ModelNameClashError: likewise.
     """
     checkpoint = decode_checkpoint(data, path)
     try:
         return _rebuilt(checkpoint, path, model, recipe)
     except (CheckpointError, UnknownModelError, ModelLoadError, ModelNameClashError):
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, RecursionError),
+        *(RuntimeError, OverflowError),
+    ) as error:
         raise CheckpointDamagedError(
             f"{path}: no checkpoint that fmnistlab has written: {type(error).__name__}: {error}"
         ) from error
@@ -160,13 +190,16 @@ def _rebuilt(
     for name, kind in {"seed": int, "step": int, "execution": str, "history": str}.items():
         if type(state[name]) is not kind:
             raise TypeError(f"{name} is no {kind.__name__}")
+    described = state["recipe"]
     if recipe is None:
-        if state["recipe"] is None:
+        code = {name: code_in(value) for name, value in described.items()}
+        if any(code.values()):
+            told = ", ".join(f"{name} {', '.join(found)}" for name, found in code.items() if found)
             raise CheckpointError(
-                f"{path}: trained with a recipe that has functions of your own, which a file "
+                f"{path}: trained with a recipe that has code of your own ({told}), which a file "
                 "cannot hold; give it: Trainer.load(path, recipe=...)."
             )
-        recipe = Recipe.from_dict(state["recipe"])
+        recipe = Recipe.from_dict(described)
     if model is None:
         reference = state["model"]["reference"]
         if reference is None:
@@ -184,9 +217,12 @@ def _rebuilt(
         raise CheckpointError(
             f"{path}: holds the weights of another model than this {type(model).__name__}: {error}"
         ) from error
+    Arrangement([], state["model"]["frozen"], []).freeze(model)
+    warn_of_other_code(ModelOrigin(**state["origin"]), model_origin(model), path)
     optimizer = None
     if state["optimizer"] is not None:
-        optimizer = unpack_optimizer(_strip(checkpoint.tensors, _OPTIMIZER), state["optimizer"])
+        of_optimizer = _strip(checkpoint.tensors, _OPTIMIZER)
+        optimizer = OptimizerState.from_json(of_optimizer, state["optimizer"])
     history = History.from_json(state["history"])
     fit = None
     if state["fit"] is not None:
@@ -194,6 +230,7 @@ def _rebuilt(
     return Snapshot(
         model,
         recipe,
+        described,
         checked_seed(state["seed"]),
         checked_execution(state["execution"]),
         state["step"],
@@ -201,28 +238,8 @@ def _rebuilt(
         optimizer,
         fit,
         surroundings=state["surroundings"],
+        weights=weights,
     )
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Loads a state_dict into an optimizer, each tensor in the layout of its parameter.
-
-    Torch's fused kernels walk through parameter and state in memory order, so a channels-last
-    weight with a contiguous average would be updated wrongly, without an error.
-
-    Raises:
-        CheckpointError: it is the state of another optimizer.
-    """
-    try:
-        optimizer.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CheckpointError(
-            f"The checkpoint holds the state of another optimizer: {error}"
-        ) from error
-    for parameter, entries in optimizer.state.items():
-        for name, entry in entries.items():
-            if isinstance(entry, torch.Tensor) and entry.shape == parameter.shape:
-                entries[name] = torch.empty_like(parameter, requires_grad=False).copy_(entry)
 
 
 def _strip(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -242,11 +259,3 @@ def _describe_model(model: nn.Module) -> dict[str, Any]:
     except (TypeError, ValueError):  # an option that only lives in memory, such as a function
         described = None
     return {"class": type(model).__qualname__, "reference": described}
-
-
-def describe_recipe(recipe: Recipe) -> dict[str, Any] | None:
-    """Returns all settings as values of JSON, or None if one is a function of the user's own."""
-    try:
-        return recipe.to_dict()
-    except ConfigurationError:
-        return None

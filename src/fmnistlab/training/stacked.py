@@ -31,6 +31,7 @@ from fmnistlab.training.explosion import ExplosionWatch
 from fmnistlab.training.history import History
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.optimizer_state import OptimizerState
 from fmnistlab.training.recipe import LossFunction, Recipe
 from fmnistlab.training.snapshot import Snapshot, capture_snapshot
 
@@ -96,7 +97,12 @@ def fit_stacked(
     made = len(histories[0]) * (steps or 0)
     parts = stack.models(models), _separate(optimizer.state_dict(), len(models))
     return [
-        capture_snapshot(Snapshot(model, recipe, seed, "auto", made, history, state)).to_bytes()
+        capture_snapshot(
+            Snapshot(
+                *(model, recipe, recipe.describe(), seed, "auto", made, history),
+                OptimizerState.of_separate(model, state, type(optimizer).__name__),
+            )
+        ).to_bytes()
         for model, seed, history, state in zip(parts[0], seeds, histories, parts[1], strict=True)
     ]
 

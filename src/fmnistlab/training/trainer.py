@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from fmnistlab import seeding
+from fmnistlab.data.augmentation import check_augmentations
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
 from fmnistlab.global_random import isolated_randomness
@@ -27,17 +28,24 @@ from fmnistlab.training.fit_state import FitState
 from fmnistlab.training.history import History
 from fmnistlab.training.interruption import Interruption
 from fmnistlab.training.metrics import Metrics
+from fmnistlab.training.optimizer_state import OptimizerState
 from fmnistlab.training.predictions import Predictions
 from fmnistlab.training.preparation import Preparation
 from fmnistlab.training.recipe import Recipe, checked_epochs
 from fmnistlab.training.recipes import CLASSIC
-from fmnistlab.training.resume import check_data, fit_to_finish, read_for_resume
+from fmnistlab.training.restoring import Restoring, built_optimizer
+from fmnistlab.training.resume import (
+    check_data,
+    check_settings,
+    fit_to_finish,
+    read_for_resume,
+    warn_of_other_recipe,
+)
 from fmnistlab.training.run import Run, RunState, Setup
 from fmnistlab.training.snapshot import (
     Snapshot,
     capture_snapshot,
     decode_snapshot,
-    restore_optimizer,
     warn_of_other_surroundings,
 )
 from fmnistlab.training.step import Executed, TrainingStep
@@ -97,8 +105,8 @@ class Trainer:
         self._device: torch.device | None = None
         self._preparation = Preparation()
         self._step = 0
-        self._loaded_optimizer: dict[str, Any] | None = None
-        self._saved_in: Mapping[str, str] = {}
+        self._described: tuple[Recipe, dict[str, Any]] = recipe, recipe.describe()
+        self._saved: Snapshot | None = None
         self._unfinished: FitState | None = None
         self._interrupted: Capture | None = None
         self._loop: FitLoop | None = None
@@ -169,12 +177,14 @@ class Trainer:
         """
         epochs = None if epochs is None else checked_epochs(epochs)
         if resume_from is not None:
-            settings = {"seed": self.seed, "execution": self.execution}
+            settings = {"seed": self.seed, "execution": self.execution, **self._describe_recipe()}
             self._adopt(read_for_resume(resume_from, self.model, self.recipe, settings))
         elif self._interrupted is not None:
             content = self._interrupted.to_bytes()
             self._adopt(decode_snapshot(content, "the last fit", self.model, self.recipe))
         left = fit_to_finish(self._unfinished, epochs, resume_from)
+        if left is not None and self._saved is not None:
+            check_settings(self._saved.described, self._describe_recipe(), "The unfinished fit")
         finished = len(self.history)
         last = finished + (epochs or self.recipe.epochs) if left is None else left.last_epoch
         state = RunState(
@@ -190,7 +200,7 @@ class Trainer:
             batch=0 if left is None else left.batch,
             stop_reason=None if left is None else left.stop_reason,
         )
-        self._unfinished = self._interrupted = None
+        self._interrupted = None
         try:
             with (
                 Interruption() as interruption,
@@ -259,18 +269,16 @@ class Trainer:
         """Returns copies of all that a checkpoint holds; in a fit, also where that stands."""
         if self._loop is not None:
             self._loop.write_back()
-        state = self._loaded_optimizer if self.optimizer is None else self.optimizer.state_dict()
+        kept = None if self._saved is None else self._saved.optimizer
+        if self.optimizer is not None:
+            kept = OptimizerState.of_optimizer(self.model, self.recipe.loss, self.optimizer)
+        step, fit = self._step, self._unfinished
+        if self._loop is not None:
+            step, fit = self._loop.step_number, self._loop.fit_state()
         return capture_snapshot(
             Snapshot(
-                self.model,
-                self.recipe,
-                self.seed,
-                self.execution,
-                self._step if self._loop is None else self._loop.step_number,
-                self.history,
-                state,
-                self._unfinished if self._loop is None else self._loop.fit_state(),
-                self._device,
+                *(self.model, self.recipe, self._describe_recipe(), self.seed, self.execution),
+                *(step, self.history, kept, fit, self._device),
             )
         )
 
@@ -312,15 +320,21 @@ class Trainer:
             callbacks=callbacks,
         )
         trainer._adopt(saved)
+        warn_of_other_recipe(saved.described, trainer._describe_recipe(), source)
         return trainer
+
+    def _describe_recipe(self) -> dict[str, Any]:
+        """Returns what the recipe was when it was given: a loss that learns changes."""
+        if self._described[0] is not self.recipe:
+            self._described = self.recipe, self.recipe.describe()
+        return self._described[1]
 
     def _adopt(self, saved: Snapshot) -> None:
         self.history = saved.history
         self.optimizer = None
         self._step = saved.step
-        self._loaded_optimizer = saved.optimizer
+        self._saved = saved
         self._unfinished = saved.fit
-        self._saved_in = saved.surroundings
 
     def _fit(
         self,
@@ -334,11 +348,15 @@ class Trainer:
         self._dispatch.call("on_setup", setup)
         state.device = self._device = setup.device
         training = self._source(train)
+        if self.recipe.augmentation:
+            check_augmentations(self.recipe.augmentation, training.example().images, self.seed)
         validation = None if valid is None else self._source(valid)
         state.steps_per_epoch = training.steps_per_epoch
-        if left is not None:
-            warn_of_other_surroundings(self._saved_in, state.device)
+        restoring = None
+        if left is not None and self._saved is not None:
+            warn_of_other_surroundings(self._saved.surroundings, state.device)
             check_data(left, data_names(training, validation))
+            restoring = Restoring(self._saved, left, self._dispatch)
         with (
             isolated_randomness(seeding.derive_seed(self.seed, "build"), state.device),
             contextlib.closing(self._build(state, (training, validation), left)) as step,
@@ -351,12 +369,12 @@ class Trainer:
                 validation=validation,
                 interruption=interruption,
                 left=left,
+                restoring=restoring,
                 capture=self._capture,
             )
-            self._dispatch.call("on_fit_start", Run(state))
-            if left is not None:
-                self._dispatch.load_state_dicts(left.callbacks)
+            self._unfinished, self._saved = None, None
             try:
+                loop.start()
                 loop.train()
             finally:
                 self.executed, self.eager_because = step.executed, step.eager_because
@@ -366,26 +384,16 @@ class Trainer:
     ) -> TrainingStep:
         """Makes all that a step needs; the optimizer comes after device and layout are final."""
         self._preparation.for_training(self.model, data, self.recipe.training_loss, self.device)
-        if self.optimizer is None:
-            self.optimizer = self.recipe.make_optimizer(self.model)
-            if self._loaded_optimizer is not None:
-                restore_optimizer(self.optimizer, self._loaded_optimizer)
-                self._loaded_optimizer = None
-        state.optimizer = self.optimizer
+        optimizer = built_optimizer(self.recipe, self.model, self.optimizer, self._saved, left)
+        state.optimizer = self.optimizer = optimizer
         steps = state.steps_per_epoch
         total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
-        rates = [group["lr"] for group in self.optimizer.param_groups]
-        schedule = self.recipe.make_schedule(self.optimizer, total)
-        if schedule is not None and left is not None and left.schedule is not None:
-            schedule.load_state_dict(left.schedule)
-            for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate
         return make_step(
             self.execution,
             self.model,
-            self.optimizer,
+            optimizer,
             self.recipe.training_loss,
-            schedule,
+            self.recipe.make_schedule(optimizer, total),
             steps=total,
             watched_by=self._dispatch.watched_by,
         )

@@ -27,10 +27,19 @@ class Callback:
         """Called first; nothing is built yet."""
 
     def on_fit_start(self, run: Run) -> None:
-        """Called when model and optimizer are ready, before the first epoch."""
+        """Called when model and optimizer are ready, before the first epoch.
+
+        A fit that goes on calls it again, with parameters frozen and grouped as when it began.
+        Afterwards all that a checkpoint holds is put back.
+        """
 
     def on_epoch_start(self, run: Run) -> None:
-        """Called before the first batch of an epoch."""
+        """Called before the first batch of an epoch.
+
+        A fit that goes on in the middle of an epoch calls it again, with parameters frozen and
+        grouped as at its first call; `run.batch` is above 0 then. Afterwards all that a checkpoint
+        holds is put back.
+        """
 
     def on_batch_end(self, run: Run, result: BatchResult) -> None:
         """Called after each training step; the only hook that costs speed."""
@@ -50,12 +59,16 @@ class Callback:
         It is called between two steps and stored in each checkpoint.
 
         Returns:
-            Tensors, and values that JSON can hold, by name.
+            Tensors, arrays, numbers, text and None by name, also in nested dictionaries, lists,
+            tuples and sets.
         """
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state_dict` returned; called after `on_fit_start` of a resumed fit."""
+        """Goes on from what `state_dict` returned; called after the hooks of a resumed fit.
+
+        That is after `on_fit_start` and, in the middle of an epoch, after `on_epoch_start` too.
+        """
 
     def close(self) -> None:
         """Called last, in any case; release files and bars here."""
