@@ -87,7 +87,8 @@ def record(function: Callable[[], object], memory: Memory) -> Recording:
 
     Raises:
         NotRecordable: a number was read from a tensor, the shape of a result depends on values, a
-            result is complex, or the results are larger than `LARGEST_STEP`.
+            result is complex, a random generator is not the global one, or the results are larger
+            than `LARGEST_STEP`.
     """
     recorder = _Recorder(memory)
     try:
@@ -115,6 +116,8 @@ class _Recorder(DispatchMode):
         if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & {*func.tags}:
             raise NotRecordable(f"{func} depends on the values of a tensor")
         view, options = self._memory.view, kwargs or {}
+        if any(isinstance(leaf, torch.Generator) for leaf in tree_leaves((args, options))):
+            raise NotRecordable(f"{func} draws from a generator of its own")
         given = {self._memory.block(view(tensor)) for tensor in _tensors((args, options))}
         for place in written_arguments(func, args, options):
             self._keep(view(place))
