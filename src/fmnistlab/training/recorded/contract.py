@@ -37,8 +37,6 @@ _ORDINARY = {
 }
 """Settings of a parameter group that must be so, where the optimizer has them."""
 
-_LAYERS = "torch.nn.modules."
-
 _HARMLESS = {"__init__", "__repr__", "extra_repr", "__annotate__", "__annotate_func__"}
 """What a class may define without having to say that it is recordable."""
 

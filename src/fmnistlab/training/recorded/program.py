@@ -53,8 +53,7 @@ class Program:
             wanted.extend((memory.view(made), place) for made, place in places())
 
         self._inputs = [memory.views(memory.block(memory.view(given))) for given in inputs]
-        self._recording = record(first, memory)
-        operations = self._recording.operations
+        operations, self._made = record(first, memory)
         needed = memory.blocks()
         for given, other in zip(inputs, others, strict=True):
             given.copy_(other)
@@ -99,7 +98,7 @@ class Program:
             block = memory.block(tensor)
             whole = tensor.untyped_storage().nbytes() == place.nbytes
             if (
-                block in self._recording.made & written - moving
+                block in self._made & written - moving
                 and whole
                 and tensor.stride() == place.stride()
             ):

@@ -169,20 +169,18 @@ class RecordedStep(TrainingStep):
                 raise NotRecordable("a parameter gets no gradient")
             return [*zip(made, weights.gradients, strict=True)]
 
+        taking_part = parts(self._model, self._loss)
         with weights.lent():
-            with _unchanged(self._taking_part()):
+            with _unchanged(taking_part):
                 others = images.flip(0) / 2, labels.flip(0)
                 program = Program(compute, copies(), others, places)
-            with _unchanged(self._taking_part()):
+            with _unchanged(taking_part):
                 plain = [*compute(*copies()), *(made for made, _ in places())]
-            with _unchanged(self._taking_part()):
+            with _unchanged(taking_part):
                 replayed = [*program.replay(*copies()), *weights.gradients]
         if not _near(plain[:2], replayed[:2]) or not _near(plain[2:], replayed[2:]):
             raise NotRecordable("the replay gives something else")
         return program
-
-    def _taking_part(self) -> list[Any]:
-        return parts(self._model, self._loss)
 
     def _tell_of_unexpected(self) -> None:
         error, self._unexpected = self._unexpected, None
@@ -215,18 +213,19 @@ def _shape(batch: Batch) -> Hashable:
 
 @contextlib.contextmanager
 def _unchanged(taking_part: Sequence[Any]) -> Iterator[None]:
-    """Puts attributes, the content of tensors and random states back afterwards."""
+    """Puts attributes, the content of tensors and all random states back afterwards."""
     attributes = [vars(part) for part in taking_part if hasattr(part, "__dict__")]
     inner = [value for names in attributes for value in names.values() if type(value) is dict]
-    names = [(kept, dict(kept)) for kept in (*attributes, *inner)]
+    named = [(names, dict(names)) for names in (*attributes, *inner)]
     contents = [(tensor, tensor.detach().clone()) for tensor in tensors(taking_part)]
     random = random_states()
     try:
         yield
     finally:
-        for kept, before in names:
-            kept.clear()
-            kept.update(before)
+        for names, before in named:
+            for added in names.keys() - before.keys():
+                del names[added]
+            names.update(before)
         with torch.no_grad():
             for tensor, content in contents:
                 tensor.copy_(content)
