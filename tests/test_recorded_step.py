@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ from torch.nn.modules import module as torch_module
 from torch.nn.utils import parametrizations
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.checkpoint import checkpoint
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from fmnistlab.data.batch import Batch
 from fmnistlab.errors import ConfigurationError, NonFiniteError
@@ -481,6 +481,14 @@ def test_what_the_contract_covers_is_not_refused() -> None:
         assert why_not(model, ADAM.replace(schedule="cosine")) is None
 
 
+def test_parameters_that_have_made_different_numbers_of_steps_are_refused() -> None:
+    model, optimizer, _, _ = train(TrainingStep, Free, ADAM)
+    assert objection(model, optimizer, functional.cross_entropy) is None
+    optimizer.state.pop(model.get_parameter("inner.bias"))
+    reason = objection(model, optimizer, functional.cross_entropy)
+    assert reason == "parameters have made different numbers of steps"
+
+
 HOOKS: dict[str, Callable[[Free, torch.optim.Optimizer], Any]] = {
     "forward": lambda m, o: m.inner.register_forward_hook(lambda *a: a[-1] * 2),
     "before forward": lambda m, o: m.register_forward_pre_hook(lambda *a: None),
@@ -875,6 +883,11 @@ def test_batches_of_a_loader_that_lie_in_parts_are_trained_as_they_are() -> None
     assert_seen_alike(*ways)
 
 
+class Streamed(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        return iter(Items(tiny_set(24)))
+
+
 # --- which way it went ----------------------------------------------------------------------------
 
 
@@ -900,16 +913,32 @@ def test_the_trainer_tells_which_way_it_went(
     assert fit(make, ADAM, way, *listening).executed == expected
 
 
-def test_short_fits_are_not_recorded_unless_it_is_asked_for(
+def test_short_epochs_are_not_recorded_unless_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
     assert fit(Free, ADAM, "auto").executed == (
-        "eager: the fit has 9 steps, and recording pays from 200 on"
+        "eager: an epoch has 3 steps, and recording pays from 200 on"
     )
     assert fit(Free, ADAM, "recorded").executed == "recorded"
-    monkeypatch.setattr(execution, "RECORDING_PAYS", 10)
-    assert fit(Free, ADAM, "auto", data=tiny_set(26)).executed == "recorded"  # 4 steps an epoch
+    monkeypatch.setattr(execution, "RECORDING_PAYS", 4)
+    unsized = DataLoader(Streamed(), batch_size=8)  # without a length
+    assert fit(Free, ADAM, "auto", data=tiny_set(26)).executed == "recorded"
+    assert fit(Free, ADAM, "auto", data=unsized).executed == "recorded"
+
+
+@pytest.mark.parametrize("pays", [3, 4])
+def test_several_fits_have_the_bits_of_one(pays: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many epochs each of them has, all are recorded or none."""
+    monkeypatch.setattr(execution, "RECORDING_PAYS", pays)
+    whole = fit(Adjustable, ADAM, "auto")
+    parts = fit(Adjustable, ADAM.replace(epochs=1), "auto")
+    parts.fit(tiny_set(24), epochs=1)
+    saved = Trainer.load(parts.to_bytes(), model=copy.deepcopy(parts.model), device="cpu")
+    saved.fit(tiny_set(24), epochs=1)
+    assert same_weights(whole.model, saved.model)
+    assert whole.executed == saved.executed
+    assert whole.executed.startswith("recorded" if pays == 3 else "eager")
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ class Trainer:
             self.optimizer,
             self.recipe.training_loss,
             schedule,
-            steps=total,
+            steps=steps,
             watched_by=self._dispatch.watched_by,
         )
 
