@@ -103,6 +103,8 @@ def test_callbacks_go_on_where_they_were(step: int, tmp_path: Path) -> None:
 
 
 class StopAfter(Callback):
+    uses_model = False
+
     def __init__(self, step: int) -> None:
         self.step = step
 
@@ -128,7 +130,7 @@ def shuffled_loader() -> DataLoader[Any]:
     [RECIPE, RECIPE.replace(schedule="cosine"), RECIPE.replace(schedule="one_cycle")],
     ids=["constant", "cosine", "one_cycle"],
 )
-@pytest.mark.parametrize("execution", ["graph", "eager"])
+@pytest.mark.parametrize("execution", ["recorded", "eager"])
 def test_a_resumed_training_has_the_bits_of_one_that_was_never_stopped(
     execution: str, recipe: Recipe, make_data: Callable[[], Any], step: int, tmp_path: Path
 ) -> None:
@@ -184,7 +186,7 @@ def test_damaged_ones_are_told_and_passed_over(
         (lambda: trainer_with(recipe=RECIPE.replace(batch_size=4)), "batch_size 8, but this one"),
         (lambda: trainer_with(recipe=RECIPE.replace(learning_rate=0.2)), "learning_rate 0.001"),
         (lambda: trainer_with(seed=1), "with seed 0, but this one has 1"),
-        (lambda: trainer_with(execution="eager"), "with execution 'graph'"),
+        (lambda: trainer_with(execution="eager"), "with execution 'auto'"),
         (lambda: Trainer(tiny_linear(), RECIPE, device="cpu"), "weights of another model"),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_finished_run_is_the_experiment_that_it_was(here: Path) -> None:
     [
         ({"seed": 1}, "different seed: 0, and not 1"),
         ({"recipe": Recipe(epochs=3)}, "different recipe.epochs: 2, and not 3"),
-        ({"execution": "eager"}, 'different execution: "graph", and not "eager"'),
+        ({"execution": "eager"}, 'different execution: "auto", and not "eager"'),
         ({"model": "cnn"}, 'different model.name: "linearnet", and not "cnn"'),
         ({"valid_fraction": 0.3}, "different data.fit.rows: 51, and not"),
         ({"split_seed": 1}, "different data.fit.fingerprint"),
