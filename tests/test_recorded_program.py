@@ -298,6 +298,7 @@ EXACT: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "random numbers": lambda x, y: x + torch.rand(6, 4) * torch.randn_like(y) + torch.rand_like(x),
     "random places": lambda x, y: x + torch.randperm(4) + torch.bernoulli(y.sigmoid()),
     "noise in place": lambda x, y: x + torch.empty(6, 4).uniform_() + y.clone().normal_(),
+    "noise beside": lambda x, y: functional.rrelu(x, training=True) + functional.rrelu_(y.clone()),
     "norms": lambda x, y: functional.layer_norm(x, (4,)) + functional.normalize(y, dim=0),
     "batch norm": lambda x, y: functional.batch_norm(x, None, None, training=True) + y,
     "softmax": lambda x, y: x.log_softmax(1) + y.softmax(0) + x.logsumexp(1, keepdim=True),

@@ -194,6 +194,7 @@ RECORDED: dict[str, Maker] = {
     "norms": lambda: flat(
         *(nn.Conv2d(1, 8, 4, 4), nn.GroupNorm(2, 8), nn.InstanceNorm2d(8, affine=True)),
         *(nn.LayerNorm([8, 7, 7]), nn.InstanceNorm2d(8, track_running_stats=True), nn.PReLU(8)),
+        nn.RReLU(),
     ),
     "lstm": lambda: Lines(nn.LSTM(28, 12, 2, batch_first=True, dropout=0.2), 12),
     "gru": lambda: Lines(nn.GRU(28, 12, batch_first=True), 12),

@@ -151,7 +151,7 @@ class RecordedStep(TrainingStep):
         Raises:
             NotRecordable: it does not, or none can be made.
         """
-        images, labels = batch
+        others = Batch(batch.images.flip(0) / 2, batch.labels.flip(0))
         if [part.stride() for part in batch] != [part.clone().stride() for part in batch]:
             raise NotRecordable("batches do not lie densely in memory")
 
@@ -159,9 +159,6 @@ class RecordedStep(TrainingStep):
             for parameter in weights.parameters:
                 parameter.grad = None
             return self.forward_and_backward(images, labels)
-
-        def copies() -> list[Tensor]:  # a model may write into its input
-            return [images.clone(), labels.clone()]
 
         def places() -> list[tuple[Tensor, Tensor]]:
             made = [p.grad for p in weights.parameters if p.grad is not None]
@@ -172,12 +169,15 @@ class RecordedStep(TrainingStep):
         taking_part = parts(self._model, self._loss)
         with weights.lent():
             with _unchanged(taking_part):
-                others = images.flip(0) / 2, labels.flip(0)
-                program = Program(compute, copies(), others, places)
+                program = Program(compute, _copies(batch), others, places)
+            # They are compared with other images and random numbers than the recorded ones, so that
+            # nothing is right only because it was left in memory.
             with _unchanged(taking_part):
-                plain = [*compute(*copies()), *(made for made, _ in places())]
+                torch.rand(1)
+                plain = [*compute(*_copies(others)), *(made for made, _ in places())]
             with _unchanged(taking_part):
-                replayed = [*program.replay(*copies()), *weights.gradients]
+                torch.rand(1)
+                replayed = [*program.replay(*_copies(others)), *weights.gradients]
         if not _near(plain[:2], replayed[:2]) or not _near(plain[2:], replayed[2:]):
             raise NotRecordable("the replay gives something else")
         return program
@@ -204,6 +204,11 @@ def _near(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> bool:
         torch.allclose(one, other, rtol=1e-3, atol=1e-4 * largest, equal_nan=True)
         for one, other in zip(wanted, found, strict=True)
     )
+
+
+def _copies(batch: Batch) -> list[Tensor]:
+    """Returns copies of images and labels, since a model may write into its input."""
+    return [part.clone() for part in batch]
 
 
 def _shape(batch: Batch) -> Hashable:
