@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Hashable, Iterable
 from typing import Any
@@ -90,7 +91,8 @@ def _fact(value: object) -> Hashable:
         return tuple((name, _fact(item)) for name, item in value.items())
     if isinstance(value, tuple | list):
         return tuple(map(_fact, value))
-    return value if isinstance(value, float | int | str) or callable(value) else id(value)
+    comparable = isinstance(value, float | int | str | type | nn.Module) or inspect.isroutine(value)
+    return value if comparable else id(value)
 
 
 def _own_classes(part: object) -> list[type]:
