@@ -163,3 +163,30 @@ def test_the_public_names_agree() -> None:
         assert getattr(fmnistlab, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = fmnistlab.nothing
+
+
+def test_private_names_of_torch_stand_in_one_module() -> None:
+    """So that one file tells what another version of torch may change without a word."""
+    trees = {module: ast.parse(path.read_text("utf-8")) for module, path in MODULES.items()}
+    nodes = [(module, node) for module, tree in trees.items() for node in ast.walk(tree)]
+    ours = {"_SubParsersAction", "_replace"}  # of argparse and, documented, of named tuples
+    for _, node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            ours.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            ours.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            of_self = isinstance(node.value, ast.Name) and node.value.id == "self"
+            ours |= {node.attr} if of_self else set()
+
+    def is_foreign(node: ast.AST) -> bool:
+        if isinstance(node, ast.Attribute):
+            return bool(re.match(r"_[^_]", node.attr)) and node.attr not in ours
+        names = [alias.name for alias in getattr(node, "names", [])]
+        source = getattr(node, "module", None) or ""
+        imports = isinstance(node, ast.Import | ast.ImportFrom) and "fmnistlab" not in source
+        return imports and bool(re.search(r"(^|[. ])_[^_]", " ".join([source, *names])))
+
+    private = {module for module, node in nodes if is_foreign(node)}
+    assert private == {"fmnistlab.training.recorded.internals"}
+    assert not modules_with(r"hasattr\(\w+(\.\w+)*, \"_[^_]") - private

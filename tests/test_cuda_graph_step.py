@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 
 import pytest
 import torch
-from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
+from tests.tiny import tiny_linear, tiny_noisy, tiny_set
 from torch import nn
 from torch.utils.data import TensorDataset
 
 from fmnistlab.data.augmentation import HorizontalFlip
 from fmnistlab.data.batches import ResidentBatches, batch_source
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.models.registry import create_model
 from fmnistlab.training.cuda_graph_step import CudaGraphStep
 from fmnistlab.training.recipe import Recipe
@@ -108,52 +109,46 @@ def test_a_model_that_changes_in_the_middle_of_an_epoch_is_trained_as_it_is_now(
 
 
 @pytest.mark.parametrize(
-    ("model", "recipe", "reason"),
+    ("recipe", "reason"),
     [
-        (
-            nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
-            Recipe(optimizer=torch.optim.RMSprop),
-            "fused",
-        ),
-        (
-            nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
-            Recipe(augmentation=(HorizontalFlip(),)),
-            "",
-        ),
+        (RECIPES["adam"].replace(optimizer=torch.optim.RMSprop), "RMSprop is not torch's Adam"),
+        (RECIPES["adam"].replace(augmentation=(HorizontalFlip(),)), "and no augmentation"),
     ],
     ids=["optimizer", "augmentation"],
 )
-def test_what_cannot_be_captured_is_trained_plainly(
-    model: nn.Module, recipe: Recipe, reason: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    def never(run: object) -> None:
+def test_what_cannot_be_captured_is_refused(recipe: Recipe, reason: str) -> None:
+    def never(run: object) -> Callable[[], None]:
         raise AssertionError("captured")
 
-    with caplog.at_level(logging.DEBUG, "fmnistlab"):
-        results, _ = trained(CudaGraphStep, model, recipe, tiny_set(64), capture=never)
-    assert len(results) == 4
-    assert reason in caplog.text
+    with pytest.raises(ConfigurationError, match=reason):
+        trained(CudaGraphStep, tiny_linear(), recipe, tiny_set(64), capture=never)
 
 
-def test_a_failed_capture_leaves_the_plain_loop(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(run: object) -> None:
-        raise RuntimeError("operation not permitted when stream is capturing")
+def test_a_callback_that_leaves_the_contract_ends_the_fit() -> None:
+    model, recipe = tiny_linear(), RECIPES["adam"]
+    optimizer = recipe.make_optimizer(model)
+    step = CudaGraphStep(model, optimizer, recipe.training_loss, None, capture=lambda run: run)
+    list(step.epoch(source(tiny_set(80), recipe), 1, lasting=False))
+    step.refresh()
+    model.register_forward_hook(lambda *arguments: None)
+    with pytest.raises(ConfigurationError, match="Sequential has hooks"):
+        step.refresh()
 
-    models = tiny_noisy(), tiny_noisy()
-    with caplog.at_level(logging.DEBUG, "fmnistlab"):
-        trained(CudaGraphStep, models[0], RECIPES["adam"], tiny_set(80), capture=fail)
-    trained(TrainingStep, models[1], RECIPES["adam"], tiny_set(80))
-    assert "not permitted" in caplog.text
-    assert same_weights(*models)
+
+def test_a_cuda_graph_needs_a_gpu() -> None:
+    trainer = Trainer(tiny_linear(), RECIPES["adam"], device="cpu", execution="cuda_graph")
+    with pytest.raises(ConfigurationError, match="the model is not on cuda"):
+        trainer.fit(tiny_set(16))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
 @pytest.mark.parametrize("name", ["linearnet", "cnn", "noisy"])
 def test_fifty_captured_steps_on_a_gpu_are_fifty_plain_ones(name: str) -> None:
     histories = []
-    for execution in ("graph", "eager"):
+    for execution in ("cuda_graph", "eager"):
         torch.manual_seed(0)
         model = tiny_noisy() if name == "noisy" else create_model(name)
         trainer = Trainer(model, Recipe(batch_size=32), device="cuda", execution=execution)
         histories.append(trainer.fit(tiny_set(1600), epochs=1))
+        assert trainer.executed.startswith(execution)
     assert histories[0][-1].loss == pytest.approx(histories[1][-1].loss, rel=1e-4)

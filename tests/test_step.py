@@ -3,19 +3,20 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from fmnistlab.training.optimizer_step import optimizer_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fmnistlab.data.batch import Batch
 from fmnistlab.data.batches import batch_source
-from fmnistlab.errors import ModelOutputError
+from fmnistlab.errors import ConfigurationError, ModelOutputError
 from fmnistlab.training.evaluation import evaluate, predict, preserve_modes
 from fmnistlab.training.memory_layout import prepare_model
 from fmnistlab.training.meter import Meter
@@ -70,69 +71,127 @@ def test_fifty_steps_give_the_bits_of_the_plain_loop(make_model, recipe: Recipe)
         )
 
 
-def test_the_fast_optimizer_step_follows_a_schedule_and_a_reloaded_state() -> None:
-    """Lists that were collected once must not outlive the tensors they were collected from."""
-    models = tiny_linear(), tiny_linear()
+Watcher = Callable[[nn.Module, torch.optim.Optimizer], object]
+
+
+def clip(model: nn.Module) -> None:
+    nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+
+
+def thaw(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    model[1].requires_grad_(True)  # type: ignore[index]
+    optimizer.add_param_group({"params": model[1].parameters(), "lr": 0.5})  # type: ignore[index]
+
+
+CHANGES: dict[str, Watcher] = {
+    "hooks the optimizer": lambda model, o: o.register_step_pre_hook(lambda *_: clip(model)),
+    "hooks a weight": lambda model, o: model[-1].bias.register_hook(lambda g: g * 2),  # type: ignore[index]
+    "adds a group": thaw,
+    "splits the group": lambda model, o: o.add_param_group(
+        {"params": [o.param_groups[0]["params"].pop()], "lr": 0.5}
+    ),
+    "forgets the state": lambda model, o: o.state.clear(),
+    "loads the state": lambda model, o: o.load_state_dict(copy.deepcopy(o.state_dict())),
+    "replaces the step": lambda model, o: setattr(
+        o, "step", torch.optim.SGD(model.parameters()).step
+    ),
+    "sets the rate": lambda model, o: o.param_groups[0].update(lr=0.5),
+}
+
+
+def two_layers() -> nn.Module:
+    """The first of them is frozen."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.Linear(16, 10))
+    layers[1].requires_grad_(False)
+    return layers
+
+
+@pytest.mark.parametrize("when", [0, 4])
+@pytest.mark.parametrize("name", CHANGES)
+def test_whatever_changes_between_steps_counts_as_in_the_plain_loop(name: str, when: int) -> None:
+    models = two_layers(), two_layers(), two_layers()
     optimizers = [Recipe().make_optimizer(model) for model in models]
-    steps = [optimizer_step(optimizers[0]), optimizers[1].step]
-    for number in range(12):
-        for model, optimizer, step in zip(models, optimizers, steps, strict=True):
-            batch = some_batch()
-            optimizer.zero_grad()
-            cross_entropy(model(batch.images), batch.labels).backward()
-            optimizer.param_groups[0]["lr"] = 0.01 / (1 + number)
-            if number == 6:
-                optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-            step()
-    assert same_weights(*models)
-
-
-def test_parameters_without_gradient_go_through_the_plain_step() -> None:
-    class Branches(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(0)
-            self.one, self.two, self.use_two = nn.Linear(784, 10), nn.Linear(784, 10), True
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            flat = images.flatten(1)
-            return self.one(flat) + (self.two(flat) if self.use_two else 0)
-
-    models = Branches(), Branches()
-    optimizers = [Recipe().make_optimizer(model) for model in models]
-    steps = [optimizer_step(optimizers[0]), optimizers[1].step]
+    step = TrainingStep(models[0], optimizers[0], cross_entropy, None)
     for number in range(8):
-        for model, optimizer, step in zip(models, optimizers, steps, strict=True):
-            model.use_two = number % 3 != 0
-            batch = some_batch()
+        batch = some_batch()
+        if number == when:
+            CHANGES[name](models[0], optimizers[0])
+            CHANGES[name](models[1], optimizers[1])
+        step(batch)
+        for model, optimizer in zip(models[1:], optimizers[1:], strict=True):
             optimizer.zero_grad()
             cross_entropy(model(batch.images), batch.labels).backward()
-            step()
+            optimizer.step()
+    assert same_weights(models[0], models[1])
+    changes_nothing = name == "loads the state" or (name, when) == ("forgets the state", 0)
+    assert same_weights(models[0], models[2]) == changes_nothing
+
+
+class Sharp(torch.optim.SGD):
+    """Climbs a little, looks at the slope there and steps from below; needs a closure to look."""
+
+    def step(self, closure: Callable[[], Tensor] | None = None) -> None:  # type: ignore[override]
+        if closure is None:
+            raise ValueError("a closure is needed")
+        weights = self.param_groups[0]["params"]
+        before = [weight.detach().clone() for weight in weights]
+        with torch.no_grad():
+            for weight in weights:
+                weight.add_(weight.grad, alpha=0.05)
+        closure()
+        with torch.no_grad():
+            for weight, old in zip(weights, before, strict=True):
+                weight.copy_(old)
+        super().step()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("kind", [torch.optim.LBFGS, Sharp])
+def test_an_optimizer_that_needs_a_closure_gets_one(kind: Any, schedule: str) -> None:
+    """As its own instructions say: LBFGS computes all by the closure, `Sharp` the second slope."""
+    recipe = Recipe(optimizer=lambda p: kind(p, lr=0.01), schedule=schedule, learning_rate=0.01)
+    models = tiny_linear(), tiny_linear()
+    optimizers = [recipe.make_optimizer(model) for model in models]
+    schedules = [recipe.make_schedule(optimizer, 5) for optimizer in optimizers]
+    step = TrainingStep(models[0], optimizers[0], cross_entropy, schedules[0])
+    for batch in list(batch_source(tiny_set(40), device=CPU, batch_size=8).training_batches(1)):
+
+        def closure(batch: Batch = batch) -> Tensor:
+            optimizers[1].zero_grad()
+            loss = cross_entropy(models[1](batch.images), batch.labels)
+            loss.backward()
+            return loss
+
+        first = cross_entropy(models[1](batch.images), batch.labels)
+        loss, logits = step(batch)
+        assert not loss.requires_grad
+        assert not logits.requires_grad
+        assert torch.equal(loss, first.detach())
+        if kind is Sharp:
+            closure()
+        optimizers[1].step(closure)
+        if schedules[1] is not None:
+            schedules[1].step()
     assert same_weights(*models)
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        (torch.optim.RMSprop, "RMSprop"),
-        (torch.optim.Adam, "not fused"),
-        (lambda p: torch.optim.Adam(p, fused=True, amsgrad=True), "AMSGrad"),
-        (lambda p: torch.optim.Adam(p, fused=True, lr=torch.tensor(0.1)), "tensor learning rate"),
-    ],
-)
-def test_other_optimizers_keep_their_own_step(make, reason: str, caplog) -> None:  # type: ignore[no-untyped-def]
-    caplog.set_level(logging.DEBUG)
-    optimizer = make(tiny_linear().parameters())
-    assert optimizer_step(optimizer) == optimizer.step
-    assert reason in caplog.text
+def test_an_optimizer_that_cannot_step_at_all_is_named_and_a_plain_error_is_its_own() -> None:
+    class Broken(torch.optim.SGD):
+        def step(self, closure: object = None) -> None:  # type: ignore[override]
+            raise ValueError("without" if closure is None else "with")
 
+    class Failing(torch.optim.SGD):
+        def step(self) -> None:  # type: ignore[override]
+            raise ValueError("disk full")
 
-def test_an_optimizer_with_hooks_keeps_its_own_step(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    optimizer = Recipe().make_optimizer(tiny_linear())
-    optimizer.register_step_post_hook(lambda *_: None)
-    assert optimizer_step(optimizer) == optimizer.step
-    assert "hooks" in caplog.text
+    model = tiny_linear()
+    words = r"Broken.step\(\) fails without a closure \(without\) and with one \(with\)"
+    for kind, error, told in ((Broken, ConfigurationError, words), (Failing, ValueError, "disk")):
+        step = TrainingStep(model, kind(model.parameters()), cross_entropy, None)
+        with pytest.raises(error, match=told):
+            step(some_batch())
 
 
 @settings(max_examples=50)

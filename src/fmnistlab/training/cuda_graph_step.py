@@ -130,7 +130,7 @@ class CudaGraphStep(TrainingStep):
     def _present_facts(self) -> tuple[Hashable, ...]:
         state = self._optimizer.state.values()
         return (
-            *taken_for_granted(self._model, self._loss),
+            taken_for_granted(self._model, self._loss),
             *(id(entry) for entries in state for entry in entries.values()),
             len(self._optimizer.param_groups),
         )

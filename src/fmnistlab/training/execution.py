@@ -17,7 +17,7 @@ from fmnistlab.training.step import TrainingStep
 Execution: TypeAlias = Literal["auto", "eager", "recorded", "cuda_graph"]
 """How training steps are executed.
 
-"auto": recorded on the CPU if the model, the optimizer and the callbacks allow it and the fit is
+"auto": recorded on the CPU if the model, the optimizer and the callbacks allow it and an epoch is
 long enough to repay it, else as "eager".
 "eager": as the model is written, operation by operation.
 "recorded": recorded once and replayed; an error if that is not possible.
@@ -28,7 +28,8 @@ EXECUTIONS: Final[tuple[Execution, ...]] = get_args(Execution)
 """All of `Execution`."""
 
 RECORDING_PAYS: Final = 200
-"""Steps of a fit from which on recording one is repaid; see docs/benchmarks.md."""
+"""Steps of an epoch from which on recording one is repaid; see docs/benchmarks.md. It does not
+depend on the number of epochs, so that two fits of two epochs have the bits of one of four."""
 
 _Parts: TypeAlias = tuple[nn.Module, torch.optim.Optimizer, LossFunction, LRScheduler | None]
 
@@ -68,7 +69,7 @@ def make_step(
         optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
-        steps: of the whole fit; None if unknown, which counts as many.
+        steps: of an epoch; None if unknown, which counts as many.
         watched_by: name of a callback that may look at the model after each step, or None.
 
     Raises:
@@ -83,7 +84,7 @@ def make_step(
     if watched_by is not None:
         reason = f"{watched_by} may look at the model after each step"
     if execution == "auto" and steps is not None and steps < RECORDING_PAYS:
-        reason = f"the fit has {steps} steps, and recording pays from {RECORDING_PAYS} on"
+        reason = f"an epoch has {steps} steps, and recording pays from {RECORDING_PAYS} on"
     if reason is None:
         try:
             return _fast_step(execution, parts)

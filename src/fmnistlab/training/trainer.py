@@ -394,7 +394,7 @@ class Trainer:
             optimizer,
             self.recipe.training_loss,
             self.recipe.make_schedule(optimizer, total),
-            steps=total,
+            steps=steps,
             watched_by=self._dispatch.watched_by,
         )
 

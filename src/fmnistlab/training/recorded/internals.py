@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -66,16 +67,19 @@ def storage_of(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def hooked(model: nn.Module, optimizer: torch.optim.Optimizer) -> str | None:
+def hooked(modules: Iterable[nn.Module], optimizer: torch.optim.Optimizer) -> str | None:
     """Returns who has hooks, in words, or None: modules, parameters and the optimizer are asked."""
     if any(getattr(torch_module, "_global" + hooks) for hooks in _MODULE_HOOKS):
         return "there are hooks for all modules"
-    for module in model.modules():
+    for module in modules:
+        name = type(module).__name__
         if any(getattr(module, hooks) for hooks in _MODULE_HOOKS):
-            return f"{type(module).__name__} has hooks"
-    for name, parameter in model.named_parameters():
-        if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
-            return f"the parameter {name} has hooks"
+            return f"{name} has hooks"
+        if module._compiled_call_impl is not None:
+            return f"{name} is compiled"
+        for parameter in module.parameters(recurse=False):
+            if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+                return f"a parameter of {name} has hooks"
     if (
         torch_optimizer._global_optimizer_pre_hooks
         or torch_optimizer._global_optimizer_post_hooks
@@ -84,6 +88,13 @@ def hooked(model: nn.Module, optimizer: torch.optim.Optimizer) -> str | None:
     ):
         return "the optimizer has hooks"
     return None
+
+
+def steps_as_its_class(optimizer: torch.optim.Optimizer) -> bool:
+    """Returns whether `optimizer.step` is that of its class, but for the note of a schedule."""
+    step = vars(optimizer).get("step")
+    noted = hasattr(step, "_wrapped_by_lr_sched") and inspect.isfunction(step)
+    return step is None or (noted and vars(step)["__wrapped__"] is type(optimizer).step)
 
 
 def is_watched() -> bool:

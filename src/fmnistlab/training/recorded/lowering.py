@@ -70,7 +70,7 @@ def _lowered(operation: Operation, memory: Memory, changed: set[int]) -> list[Ca
     kernel, arguments, options, results = operation
     writes = tuple(operation.writes())
     if writes_into_arguments(kernel):
-        return [Call(bound(kernel, *arguments, **options), (*writes, *operation.reads()))]
+        return [_in_place(operation, memory)]
     if _is_there_already(operation, memory, changed):
         return []
     if name_of(kernel) in {"clone", "_to_copy"} or _changes_nothing(operation):
@@ -83,6 +83,22 @@ def _lowered(operation: Operation, memory: Memory, changed: set[int]) -> list[Ca
     overload, names = writing
     places = dict(zip(names, writes, strict=True))
     return [Call(bound(overload, *arguments, **options, **places), writes)]
+
+
+def _in_place(operation: Operation, memory: Memory) -> Call:
+    """Returns the call for an operation that changes tensors that it is given.
+
+    Raises:
+        NotRecordable: some of its results are these tensors and some are new.
+    """
+    given = {memory.block(tensor) for tensor in operation.reads()}
+    new = {memory.block(tensor) not in given for tensor in operation.writes()}
+    if new == {True}:
+        return Call(_Allocating(operation, memory), tuple(operation.writes()), allocates=True)
+    if new == {True, False}:
+        raise NotRecordable(f"{operation.kernel} gives new memory together with old")
+    run = bound(operation.kernel, *operation.arguments, **operation.options)
+    return Call(run, (*operation.writes(), *operation.reads()))
 
 
 def _is_there_already(operation: Operation, memory: Memory, changed: set[int]) -> bool:

@@ -41,7 +41,7 @@ class Memory:
 
     def new(self, *shape: int) -> Tensor:
         """Returns a view of a new block, float32, filled with zeros, that covers the block."""
-        return self.view(torch.zeros(shape))
+        return self.view(torch.zeros(shape, dtype=torch.float32))
 
     def block(self, view: Tensor) -> int:
         """Returns the number of the block that a view belongs to."""

@@ -28,6 +28,8 @@ class Program:
             such as parameters and buffers, and returns the results. It is run twice; what it
             changes, the random state included, is up to the caller to put back.
         inputs: what it is called with; `replay` takes others of the same shape and layout.
+        others: what the inputs hold in the second run, so that what the function reads from them
+            past torch is another number then.
         places: called after the first run; returns pairs of a tensor that the function computed
             and the memory in which it shall be found after each replay.
 
@@ -39,6 +41,7 @@ class Program:
         self,
         function: Callable[..., Sequence[Tensor]],
         inputs: Sequence[Tensor],
+        others: Sequence[Tensor],
         places: Callable[[], Sequence[tuple[Tensor, Tensor]]],
     ) -> None:
         self._memory = memory = Memory()
@@ -50,9 +53,10 @@ class Program:
             wanted.extend((memory.view(made), place) for made, place in places())
 
         self._inputs = [memory.views(memory.block(memory.view(given))) for given in inputs]
-        self._recording = record(first, memory)
-        operations = self._recording.operations
+        operations, self._made = record(first, memory)
         needed = memory.blocks()
+        for given, other in zip(inputs, others, strict=True):
+            given.copy_(other)
         again = record(lambda: function(*inputs), memory).operations
         difference = first_difference(operations, again, memory)
         if difference is not None:
@@ -69,19 +73,12 @@ class Program:
         Returns:
             The results, in memory that no later replay touches.
         """
-        with torch.no_grad():
-            for views, new in zip(self._inputs, inputs, strict=True):
-                rebase(views, new)
-            for run in self._runs:
-                run()
-            return tuple([output.clone() for output in self._outputs])
-
-    def replay_and_restore(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Replays, and then puts back what operations are known to write into from before."""
-        try:
-            return self.replay(*inputs)
-        finally:
-            self._recording.put_back()
+        # Gradients stay switched on, as they were: some kernels look. No tensor here has one.
+        for views, new in zip(self._inputs, inputs, strict=True):
+            rebase(views, new)
+        for run in self._runs:
+            run()
+        return tuple([output.clone() for output in self._outputs])
 
     def _lowered(
         self, operations: Sequence[Operation], wanted: Sequence[tuple[Tensor, Tensor]]
@@ -101,7 +98,7 @@ class Program:
             block = memory.block(tensor)
             whole = tensor.untyped_storage().nbytes() == place.nbytes
             if (
-                block in self._recording.made & written - moving
+                block in self._made & written - moving
                 and whole
                 and tensor.stride() == place.stride()
             ):

@@ -61,19 +61,11 @@ class Recording(NamedTuple):
 
     Attributes:
         operations: every operation, in order.
-        changed: tensors from before that operations wrote into, with what they held.
         made: blocks of memory that did not exist before.
     """
 
     operations: list[Operation]
-    changed: list[tuple[Tensor, Tensor]]
     made: set[int]
-
-    def put_back(self) -> None:
-        """Gives the tensors from before the content that they had."""
-        with torch.no_grad():
-            for tensor, content in reversed(self.changed):  # what was seen first was untouched
-                tensor.detach().copy_(content)
 
 
 def record(function: Callable[[], object], memory: Memory) -> Recording:
@@ -87,21 +79,25 @@ def record(function: Callable[[], object], memory: Memory) -> Recording:
 
     Raises:
         NotRecordable: a number was read from a tensor, the shape of a result depends on values, a
-            result is complex, or the results are larger than `LARGEST_STEP`.
+            result is complex, a random generator is not the global one, or the results are larger
+            than `LARGEST_STEP`.
     """
     recorder = _Recorder(memory)
     try:
         with recorder:
             function()
     finally:
-        recorder.seen.put_back()
+        with torch.no_grad():
+            for view, content in reversed(recorder.changed):  # what was seen first was untouched
+                view.copy_(content)
     return recorder.seen
 
 
 class _Recorder(DispatchMode):
     def __init__(self, memory: Memory) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # torch's own
-        self.seen = Recording([], [], set())
+        self.seen = Recording([], set())
+        self.changed: list[tuple[Tensor, Tensor]] = []
         self._memory = memory
         self._room = LARGEST_STEP
 
@@ -115,6 +111,8 @@ class _Recorder(DispatchMode):
         if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & {*func.tags}:
             raise NotRecordable(f"{func} depends on the values of a tensor")
         view, options = self._memory.view, kwargs or {}
+        if any(isinstance(leaf, torch.Generator) for leaf in tree_leaves((args, options))):
+            raise NotRecordable(f"{func} draws from a generator of its own")
         given = {self._memory.block(view(tensor)) for tensor in _tensors((args, options))}
         for place in written_arguments(func, args, options):
             self._keep(view(place))
@@ -139,8 +137,8 @@ class _Recorder(DispatchMode):
     def _keep(self, view: Tensor) -> None:
         """Copies a tensor from before that may be written into, once."""
         known = self._memory.block(view) in self.seen.made
-        if not known and all(view is not kept for kept, _ in self.seen.changed):
-            self.seen.changed.append((view, view.clone()))
+        if not known and all(view is not kept for kept, _ in self.changed):
+            self.changed.append((view, view.clone()))
 
 
 def first_difference(one: list[Operation], other: list[Operation], memory: Memory) -> str | None:

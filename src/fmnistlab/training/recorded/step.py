@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fmnistlab.data.batch import Batch
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.global_random import random_states, restore_random_states
 from fmnistlab.logger import get_logger
 from fmnistlab.shapes import Float
 from fmnistlab.training.recipe import LossFunction
-from fmnistlab.training.recorded.contract import objection, taken_for_granted
+from fmnistlab.training.recorded.contract import objection, parts, taken_for_granted, tensors
 from fmnistlab.training.recorded.program import Program
 from fmnistlab.training.recorded.recording import NotRecordable
 from fmnistlab.training.recorded.weights import WorkingWeights
@@ -56,7 +58,7 @@ class RecordedStep(TrainingStep):
         self._given_up = False
         self._programs: dict[Hashable, Program] = {}
         self._weights: WorkingWeights | None = None
-        self._facts: tuple[Hashable, ...] = ()
+        self._facts: Hashable = None
         self._unexpected: Exception | None = None
         self._judge(objection(model, optimizer, loss))
 
@@ -82,7 +84,8 @@ class RecordedStep(TrainingStep):
 
     def sum_of_weights(self) -> float:
         """Returns the sum of all weights that learn; see `TrainingStep`."""
-        return super().sum_of_weights() if self._weights is None else self._weights.sum()
+        found = None if self._weights is None else self._weights.sum()
+        return super().sum_of_weights() if found is None else found
 
     def write_back(self) -> None:
         """Puts weights, gradients and state where torch has them; see `TrainingStep`."""
@@ -120,7 +123,7 @@ class RecordedStep(TrainingStep):
     def _forget(self) -> None:
         self._programs.clear()
         self._weights = None
-        self._facts = ()
+        self._facts = None
 
     def _record(self, batch: Batch) -> Program | None:
         """Records a step for batches of this shape, or gives up recording for good."""
@@ -148,8 +151,8 @@ class RecordedStep(TrainingStep):
         Raises:
             NotRecordable: it does not, or none can be made.
         """
-        inputs = batch.images.clone(), batch.labels.clone()  # a model may write into its input
-        if [x.stride() for x in inputs] != [x.stride() for x in batch]:
+        others = Batch(batch.images.flip(0) / 2, batch.labels.flip(0))
+        if [part.stride() for part in batch] != [part.clone().stride() for part in batch]:
             raise NotRecordable("batches do not lie densely in memory")
 
         def compute(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,22 +160,24 @@ class RecordedStep(TrainingStep):
                 parameter.grad = None
             return self.forward_and_backward(images, labels)
 
-        def copies() -> list[Tensor]:
-            return [part.clone() for part in inputs]
-
         def places() -> list[tuple[Tensor, Tensor]]:
             made = [p.grad for p in weights.parameters if p.grad is not None]
             if len(made) < len(weights.parameters):
                 raise NotRecordable("a parameter gets no gradient")
             return [*zip(made, weights.gradients, strict=True)]
 
+        taking_part = parts(self._model, self._loss)
         with weights.lent():
-            with _unchanged(self._model):
-                program = Program(compute, inputs, places)
-            with _unchanged(self._model):
-                plain = [*compute(*copies()), *(made for made, _ in places())]
-            with _unchanged(self._model):
-                replayed = [*program.replay_and_restore(*copies()), *weights.gradients]
+            with _unchanged(taking_part):
+                program = Program(compute, _copies(batch), others, places)
+            # They are compared with other images and random numbers than the recorded ones, so that
+            # nothing is right only because it was left in memory.
+            with _unchanged(taking_part):
+                torch.rand(1)
+                plain = [*compute(*_copies(others)), *(made for made, _ in places())]
+            with _unchanged(taking_part):
+                torch.rand(1)
+                replayed = [*program.replay(*_copies(others)), *weights.gradients]
         if not _near(plain[:2], replayed[:2]) or not _near(plain[2:], replayed[2:]):
             raise NotRecordable("the replay gives something else")
         return program
@@ -201,21 +206,32 @@ def _near(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> bool:
     )
 
 
+def _copies(batch: Batch) -> list[Tensor]:
+    """Returns copies of images and labels, since a model may write into its input."""
+    return [part.clone() for part in batch]
+
+
 def _shape(batch: Batch) -> Hashable:
     images, labels = batch
     return images.shape, images.stride(), labels.shape, labels.stride(), labels.dtype
 
 
 @contextlib.contextmanager
-def _unchanged(model: nn.Module) -> Iterator[None]:
-    """Puts buffers, other tensors of the model and torch's random state back afterwards."""
-    attributes = [value for module in model.modules() for value in vars(module).values()]
-    tensors = [*model.buffers(), *(value for value in attributes if isinstance(value, Tensor))]
-    before = [(tensor, tensor.detach().clone()) for tensor in tensors]
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for tensor, content in before:
-                    tensor.copy_(content)
+def _unchanged(taking_part: Sequence[Any]) -> Iterator[None]:
+    """Puts attributes, the content of tensors and all random states back afterwards."""
+    attributes = [vars(part) for part in taking_part if hasattr(part, "__dict__")]
+    inner = [value for names in attributes for value in names.values() if type(value) is dict]
+    named = [(names, dict(names)) for names in (*attributes, *inner)]
+    contents = [(tensor, tensor.detach().clone()) for tensor in tensors(taking_part)]
+    random = random_states()
+    try:
+        yield
+    finally:
+        for names, before in named:
+            for added in names.keys() - before.keys():
+                del names[added]
+            names.update(before)
+        with torch.no_grad():
+            for tensor, content in contents:
+                tensor.copy_(content)
+        restore_random_states(random)

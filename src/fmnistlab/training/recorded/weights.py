@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -38,28 +38,36 @@ class WorkingWeights:
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        self._group = optimizer.param_groups[0]
         self._update = fused_updates()[type(optimizer)]
-        self.parameters: list[nn.Parameter] = [p for p in self._group["params"] if p.requires_grad]
+        self.parameters: list[nn.Parameter] = [
+            p for p in self._settings["params"] if p.requires_grad
+        ]
         linear = {id(m.weight) for m in model.modules() if type(m) is nn.Linear}
+        densely = [torch.empty_like(p).stride() for p in self.parameters]
         strides = [
-            (1, len(p)) if COLUMNS and id(p) in linear else p.stride() for p in self.parameters
+            (1, len(p)) if COLUMNS and id(p) in linear else stride
+            for p, stride in zip(self.parameters, densely, strict=True)
         ]
         lengths = [-(-p.numel() // _UNIT) * _UNIT for p in self.parameters]
         starts = [sum(lengths[:number]) for number in range(len(lengths))]
 
         def vector() -> tuple[Tensor, list[Tensor]]:
-            whole = torch.zeros(sum(lengths))
+            whole = torch.zeros(sum(lengths), dtype=torch.float32)
             places = zip(self.parameters, strides, starts, strict=True)
             return whole, [whole.as_strided(p.shape, stride, at) for p, stride, at in places]
 
-        self._steps = torch.zeros(())
+        self._steps = torch.zeros((), dtype=torch.float32)
         self._all_weights, self._weights = vector()
         self._all_gradients, self.gradients = vector()
         averages = [vector() for _ in self._update.averages]
         self._all_averages = [whole for whole, _ in averages]
         self._averages = [parts for _, parts in averages]
         self.load()
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """The optimizer's group; looked up each time, because loading a state makes a new one."""
+        return self._optimizer.param_groups[0]
 
     @torch.no_grad()
     def load(self) -> None:
@@ -81,7 +89,7 @@ class WorkingWeights:
         if not self._changed:
             return
         self._changed = False
-        for parameter in self._group["params"]:
+        for parameter in self._settings["params"]:
             parameter.grad = None
         for number, parameter in enumerate(self.parameters):
             parameter.copy_(self._weights[number])
@@ -89,11 +97,11 @@ class WorkingWeights:
             self._store_state(number, parameter)
 
     def _store_state(self, number: int, parameter: nn.Parameter) -> None:
-        if self._group.get("momentum") == 0:
+        if self._settings.get("momentum") == 0:
             return
         state = self._optimizer.state[parameter]
-        if "momentum" not in self._group:
-            state.setdefault("step", torch.zeros(())).copy_(self._steps)
+        if "momentum" not in self._settings:
+            state.setdefault("step", torch.zeros_like(self._steps)).copy_(self._steps)
         for name, parts in zip(self._update.averages, self._averages, strict=True):
             if state.get(name) is None:
                 state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
@@ -116,12 +124,12 @@ class WorkingWeights:
         with torch.no_grad():
             self._update.run(
                 *(self._all_weights, self._all_gradients, self._all_averages),
-                *(self._steps, self._group),
+                *(self._steps, self._settings),
             )
         if not self._changed:
             self._changed = True
             mark_step_made(self._optimizer)
 
-    def sum(self) -> float:
-        """Returns the sum of all weights."""
-        return float(self._all_weights.sum())
+    def sum(self) -> float | None:
+        """Returns the sum of all weights, or None if torch has them as they are now."""
+        return float(self._all_weights.sum()) if self._changed else None
