@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import torch
 
 from fmnistlab import seeding
 from fmnistlab.data.batch import Batch
+from fmnistlab.data.batches import batch_source
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_train_and_test
@@ -151,7 +151,7 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
         watching = Dispatch(callbacks).watched_by
-        step = planned_step(config, example, len(fit_set), watching)
+        step = planned_step(config, example, fit_set, watching)
         _begin(folder, describe_experiment(config, device, parts, step))
         if folder.finished:
             return _recorded(folder, config, callbacks)
@@ -272,27 +272,28 @@ def _result(
 
 
 def planned_step(
-    config: ExperimentConfig, trainer: Trainer, images: int, watched_by: str | None
+    config: ExperimentConfig, trainer: Trainer, train: FashionMNISTCSV, watched_by: str | None
 ) -> TrainingStep:
     """Returns a step that tells how those of a training would be executed; it is never made.
 
     Args:
         config: what to do.
         trainer: a new one for it.
-        images: to learn from.
+        train: to learn from.
         watched_by: name of a callback that may look at the model after each step, or None.
 
     Raises:
         ConfigurationError: steps cannot be executed as `config.execution` says.
     """
     recipe, model = config.recipe, trainer.model.to(trainer.device)
+    source = batch_source(train, device=trainer.device, batch_size=recipe.batch_size)
     return make_step(
         config.execution,
         model,
         recipe.make_optimizer(model),
         recipe.training_loss,
         None,
-        steps=math.ceil(images / recipe.batch_size) * recipe.epochs,
+        steps=source.steps_per_epoch,
         watched_by=watched_by,
     )
 

@@ -60,8 +60,7 @@ class Trainer:
         device: where to train; see `DevicePlacement`.
         seed: 0 to 2**63 - 1; determines the order of images, augmentation and the model's own
             noise (dropout); not the initial weights, which the model already has.
-        execution: how training steps are executed, "auto", "eager", "recorded" or "cuda_graph";
-            see `fmnistlab.training.execution.Execution`.
+        execution: how training steps are executed; see `fmnistlab.training.execution.Execution`.
         callbacks: watch the fit; their order matters only to what they print.
 
     Attributes:
@@ -69,8 +68,7 @@ class Trainer:
         recipe: the recipe.
         seed: the seed.
         execution: how training steps are executed, as it was asked for.
-        executed: how those of the last fit were: "recorded", "eager" or "cuda_graph"; None before
-            the first fit.
+        executed: how those of the last fit were: "recorded", "eager", "cuda_graph" or None.
         eager_because: why they were made as the model is written; None if they were not.
         history: all epochs finished so far.
         optimizer: the optimizer, or None before the first fit.
@@ -362,9 +360,7 @@ class Trainer:
             contextlib.closing(self._build(state, (training, validation), left)) as step,
         ):
             loop = self._loop = FitLoop(
-                state,
-                self._dispatch,
-                step,
+                *(state, self._dispatch, step),
                 training=training,
                 validation=validation,
                 interruption=interruption,
@@ -388,15 +384,10 @@ class Trainer:
         state.optimizer = self.optimizer = optimizer
         steps = state.steps_per_epoch
         total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
-        return make_step(
-            self.execution,
-            self.model,
-            optimizer,
-            self.recipe.training_loss,
-            self.recipe.make_schedule(optimizer, total),
-            steps=steps,
-            watched_by=self._dispatch.watched_by,
-        )
+        schedule = self.recipe.make_schedule(optimizer, total)
+        parts = self.model, optimizer, self.recipe.training_loss, schedule
+        watching = self._dispatch.watched_by
+        return make_step(self.execution, *parts, steps=steps, watched_by=watching)
 
     def _source(self, data: object) -> BatchSource:
         return batch_source(
