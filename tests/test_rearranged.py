@@ -40,6 +40,34 @@ class AddGroupLater(Callback):
             for parameter in body:
                 parameter.requires_grad_(True)
             run.optimizer.add_param_group({"params": body, "lr": 1e-4})
+        if run.epoch == 3:
+            run.optimizer.param_groups[1]["lr"] *= 0.5
+
+
+class HoldBack(Callback):
+    """Takes layers out of the group as the fit starts, shrinks the weights, and adds them later."""
+
+    def on_fit_start(self, run: Run) -> None:
+        (group,) = run.optimizer.param_groups
+        self.held = group["params"][:2]
+        group["params"] = group["params"][2:]
+        group["lr"] = 0.01
+        with torch.no_grad():
+            for parameter in run.model.parameters():
+                parameter.mul_(0.5)
+
+    def on_epoch_start(self, run: Run) -> None:
+        if run.epoch == 2:
+            run.optimizer.add_param_group({"params": self.held, "lr": 1e-4})
+
+
+class FreezeInTheMiddle(Callback):
+    """In the middle of epoch 2 the first layers are frozen, and the batch norm's statistics too."""
+
+    def on_batch_end(self, run: Run, result: BatchResult) -> None:
+        if result.step == 7:
+            for module in list(run.model.children())[:2]:
+                module.requires_grad_(False).eval()
 
 
 class AddGroupAtOnce(Callback):
@@ -117,6 +145,9 @@ CASES: dict[str, tuple[Callable[[], nn.Module], type[Callback], Recipe]] = {
     "group added later, momentum": (head_only, AddGroupLater, SGD),
     "group added later, cosine": (head_only, AddGroupLater, RECIPE.replace(schedule="cosine")),
     "group added at once": (head_only, AddGroupAtOnce, RECIPE),
+    "held back": (tiny_noisy, HoldBack, RECIPE),
+    "held back, momentum": (tiny_noisy, HoldBack, SGD),
+    "frozen in the middle": (tiny_noisy, FreezeInTheMiddle, RECIPE),
     "group split": (tiny_noisy, SplitGroup, RECIPE),
     "group split, momentum": (tiny_noisy, SplitGroup, SGD),
     "slowed down": (tiny_noisy, SlowDown, RECIPE),
@@ -151,6 +182,13 @@ def test_resumed_at_every_step_it_has_the_bits_of_one_that_was_never_stopped(
     whole.fit(tiny_set())
     wanted = facts(alone)
     assert facts(whole) == wanted
+    by_epochs = trainer_of(case, Checkpointing(tmp_path / "epochs", every_epochs=1, keep=9))
+    by_epochs.fit(tiny_set())
+    for step in (5, 10):
+        resumed = trainer_of(case)
+        path = tmp_path / "epochs" / f"step-{step:08}.safetensors"
+        resumed.fit(tiny_set(), resume_from=path)
+        assert facts(resumed) == wanted, step
     for step in range(1, 16):
         path = tmp_path / f"step-{step:08}.safetensors"
         resumed = trainer_of(case)
