@@ -177,12 +177,6 @@ def frozen(model: nn.Module, *names: str) -> nn.Module:
     return model
 
 
-def with_gaps() -> nn.Module:
-    model = Free()
-    model.inner.weight = nn.Parameter(torch.randn(16, 1568)[:, ::2] * 0.05)
-    return model
-
-
 RECORDED: dict[str, Maker] = {
     "linearnet": LinearNet,
     "cnn": CNN,
@@ -207,7 +201,6 @@ RECORDED: dict[str, Maker] = {
         lambda m, x: m.outer(m.inner(x.flatten(1)) + m.inner(x.flip(3).flatten(1)))
     ),
     "frozen": lambda: frozen(tiny_noisy(), "0.weight", "1.bias"),
-    "with gaps": with_gaps,
     "writes into its input": lambda: Free(lambda m, x: m.outer(m.inner(x.mul_(2).flatten(1)))),
     "clips its weights": lambda: Free(
         lambda m, x: m.outer(m.inner(x.flatten(1))) + m.inner.weight.data.mul_(0.9).sum() * 0
@@ -428,6 +421,11 @@ REFUSED: dict[str, tuple[Maker, Recipe, Callable[[], LossFunction] | None]] = {
     "a tensor is of the class Fancy": (changed(set_weight(Fancy)), ADAM, None),
     "inner.weight is not an ordinary float32 parameter": (
         changed(set_weight(lambda w: nn.Parameter(w.double()))),
+        ADAM,
+        None,
+    ),
+    "weight is not an ordinary float32 parameter without gaps": (
+        changed(set_weight(lambda w: nn.Parameter(w.repeat(1, 2)[:, ::2]))),
         ADAM,
         None,
     ),

@@ -147,6 +147,8 @@ def _of_optimizer(optimizer: torch.optim.Optimizer) -> str | None:
         return f"{name} has {len(optimizer.param_groups)} parameter groups"
     group = optimizer.param_groups[0]
     ordinary = {**_ORDINARY, "decoupled_weight_decay": name == "AdamW"}
+    if name == "SGD":  # a recipe's is not fused if it has momentum
+        del ordinary["fused"]
     unusual = [f"{s}={group[s]!r}" for s, value in ordinary.items() if group.get(s, value) != value]
     if unusual or isinstance(group["lr"], Tensor):
         return f"{name} has {', '.join(unusual) or 'a tensor as learning rate'}"
@@ -159,8 +161,9 @@ def _of_parameters(
     learning = [p for p in optimizer.param_groups[0]["params"] if p.requires_grad]
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for p in learning:
-        if type(p) is not nn.Parameter or p.layout != torch.strided or p.dtype != torch.float32:
-            return f"{names.get(id(p), 'a parameter')} is not an ordinary float32 parameter"
+        ordinary = type(p) is nn.Parameter and p.layout == torch.strided
+        if not ordinary or p.dtype != torch.float32 or p.stride() != torch.empty_like(p).stride():
+            return f"{names.get(id(p), 'a parameter')} is not an ordinary float32 parameter without gaps"
     if {id(t) for t in held if t.requires_grad and t.is_leaf} != {id(p) for p in learning}:
         return "the optimizer has other parameters than those of model and loss that learn"
     if len({float(optimizer.state.get(p, {}).get("step", 0)) for p in learning}) > 1:

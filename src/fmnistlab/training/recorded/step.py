@@ -127,12 +127,12 @@ class RecordedStep(TrainingStep):
 
     def _record(self, batch: Batch) -> Program | None:
         """Records a step for batches of this shape, or gives up recording for good."""
-        if self._weights is None:
-            self._weights = WorkingWeights(self._model, self._optimizer)
-            self._facts = taken_for_granted(self._model, self._loss)
         if len(self._programs) == MOST_SHAPES:
             self._programs.pop(next(iter(self._programs)))
         try:
+            if self._weights is None:
+                self._weights = WorkingWeights(self._model, self._optimizer)
+                self._facts = taken_for_granted(self._model, self._loss)
             program = self._recorded(batch, self._weights)
         except Exception as error:  # noqa: BLE001 - told of when the step as written was right
             self.close()

@@ -43,10 +43,8 @@ class WorkingWeights:
             p for p in self._settings["params"] if p.requires_grad
         ]
         linear = {id(m.weight) for m in model.modules() if type(m) is nn.Linear}
-        densely = [torch.empty_like(p).stride() for p in self.parameters]
         strides = [
-            (1, len(p)) if COLUMNS and id(p) in linear else stride
-            for p, stride in zip(self.parameters, densely, strict=True)
+            (1, len(p)) if COLUMNS and id(p) in linear else p.stride() for p in self.parameters
         ]
         lengths = [-(-p.numel() // _UNIT) * _UNIT for p in self.parameters]
         starts = [sum(lengths[:number]) for number in range(len(lengths))]
@@ -58,6 +56,7 @@ class WorkingWeights:
 
         self._steps = torch.zeros((), dtype=torch.float32)
         self._all_weights, self._weights = vector()
+        self.gradients: list[Tensor]
         self._all_gradients, self.gradients = vector()
         averages = [vector() for _ in self._update.averages]
         self._all_averages = [whole for whole, _ in averages]
