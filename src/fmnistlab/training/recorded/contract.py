@@ -163,7 +163,8 @@ def _of_parameters(
     for p in learning:
         ordinary = type(p) is nn.Parameter and p.layout == torch.strided
         if not ordinary or p.dtype != torch.float32 or p.stride() != torch.empty_like(p).stride():
-            return f"{names.get(id(p), 'a parameter')} is not an ordinary float32 parameter without gaps"
+            name = names.get(id(p), "a parameter")
+            return f"{name} is not an ordinary float32 parameter without gaps"
     if {id(t) for t in held if t.requires_grad and t.is_leaf} != {id(p) for p in learning}:
         return "the optimizer has other parameters than those of model and loss that learn"
     if len({float(optimizer.state.get(p, {}).get("step", 0)) for p in learning}) > 1:
