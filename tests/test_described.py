@@ -64,7 +64,7 @@ class Slotted:
 
 
 class Learned(nn.Module):
-    """A loss with a parameter and a module inside."""
+    """A loss with a parameter and a module inside; it can be a part of a model."""
 
     def __init__(self, smoothing: float = 0.0) -> None:
         super().__init__()
@@ -113,8 +113,13 @@ PARTS: list[tuple[str, Any, Any, str]] = [
 
 
 def resumed(saved: Recipe, now: Recipe, folder: Path) -> None:
-    Trainer(tiny_noisy(), saved, callbacks=[Checkpointing(folder, every_steps=3)]).fit(tiny_set())
-    Trainer(tiny_noisy(), now).fit(tiny_set(), resume_from=folder)
+    models = [tiny_noisy(), tiny_noisy()]
+    for model, recipe in zip(models, (saved, now), strict=True):
+        if isinstance(recipe.loss, Learned):
+            model[0].loss = recipe.loss
+    saving = Checkpointing(folder, every_steps=3)
+    Trainer(models[0], saved, callbacks=[saving]).fit(tiny_set())
+    Trainer(models[1], now).fit(tiny_set(), resume_from=folder)
 
 
 @pytest.mark.parametrize(("setting", "then", "now", "told"), PARTS)

@@ -10,7 +10,7 @@ from torch import nn
 
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.training.recipe import Recipe, ScheduleName
+from fmnistlab.training.recipe import OptimizerName, Recipe, ScheduleName
 from fmnistlab.training.recipes import CLASSIC
 from fmnistlab.training.trainer import Trainer
 
@@ -236,3 +236,23 @@ def test_a_momentum_that_thaws_later_is_no_harm() -> None:
     optimizer.step()
     bias.grad = torch.ones_like(bias)
     optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_weights_with_gaps_are_moved_as_by_an_optimizer_that_is_not_fused(
+    name: OptimizerName,
+) -> None:
+    """Torch's fused kernels walk through memory, and so into the gaps."""
+    wide = [torch.arange(24, dtype=torch.float32).reshape(4, 6) for _ in range(2)]
+    weights = [nn.Parameter(matrix[:, :3]) for matrix in wide]
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    model = nn.Module()
+    model.weight = weights[0]
+    optimizers = [
+        Recipe(optimizer=name).make_optimizer(model),
+        kinds[name]([weights[1]], lr=1e-3, weight_decay=0.0),
+    ]
+    for weight, optimizer in zip(weights, optimizers, strict=True):
+        weight.grad = torch.ones(4, 3)
+        optimizer.step()
+    torch.testing.assert_close(wide[0], wide[1])

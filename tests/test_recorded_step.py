@@ -72,6 +72,12 @@ def batches_of(count: int, size: int = 8, side: int = 28, seed: int = 0) -> list
     ]
 
 
+def told(thing: TrainingStep | Trainer) -> str:
+    """How steps are executed and, if as they are written, why."""
+    because = thing.eager_because
+    return str(thing.executed) if because is None else f"{thing.executed}: {because}"
+
+
 class Trained(NamedTuple):
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -99,7 +105,7 @@ def train(
     with contextlib.closing(step):
         pairs = [step(Batch(*(part.clone() for part in batch))) for batch in batches]
         losses, logits = zip(*pairs, strict=True)
-        return Trained(model, optimizer, step.executed, [*losses, *logits])
+        return Trained(model, optimizer, told(step), [*losses, *logits])
 
 
 def assert_same(one: Trained, other: Trained, *, exact: bool) -> None:
@@ -783,7 +789,7 @@ def test_what_the_optimizer_holds_stays_the_same_tensors() -> None:
         found.append([(id(v), v.data_ptr()) for v in (*run.model.parameters(), *state)])
 
     recipe = ADAM.replace(epochs=4)
-    assert fit(CNN, recipe, "auto", hook_listener("on_epoch_end", note)).executed == "recorded"
+    assert told(fit(CNN, recipe, "auto", hook_listener("on_epoch_end", note))) == "recorded"
     assert found[0] == found[1] == found[3]
 
 
@@ -909,21 +915,21 @@ def test_the_trainer_tells_which_way_it_went(
         if listener is None
         else [hook_listener("on_batch_end", lambda *facts: None, uses_model=listener)]
     )
-    assert fit(make, ADAM, way, *listening).executed == expected
+    assert told(fit(make, ADAM, way, *listening)) == expected
 
 
 def test_short_epochs_are_not_recorded_unless_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
-    assert fit(Free, ADAM, "auto").executed == (
+    assert told(fit(Free, ADAM, "auto")) == (
         "eager: an epoch has 3 steps, and recording pays from 200 on"
     )
-    assert fit(Free, ADAM, "recorded").executed == "recorded"
+    assert told(fit(Free, ADAM, "recorded")) == "recorded"
     monkeypatch.setattr(execution, "RECORDING_PAYS", 4)
     unsized = DataLoader(Streamed(), batch_size=8)  # without a length
-    assert fit(Free, ADAM, "auto", data=tiny_set(26)).executed == "recorded"
-    assert fit(Free, ADAM, "auto", data=unsized).executed == "recorded"
+    assert told(fit(Free, ADAM, "auto", data=tiny_set(26))) == "recorded"
+    assert told(fit(Free, ADAM, "auto", data=unsized)) == "recorded"
 
 
 @pytest.mark.parametrize("pays", [3, 4])
@@ -936,8 +942,8 @@ def test_several_fits_have_the_bits_of_one(pays: int, monkeypatch: pytest.Monkey
     saved = Trainer.load(parts.to_bytes(), model=copy.deepcopy(parts.model), device="cpu")
     saved.fit(tiny_set(24), epochs=1)
     assert same_weights(whole.model, saved.model)
-    assert whole.executed == saved.executed
-    assert whole.executed.startswith("recorded" if pays == 3 else "eager")
+    assert told(whole) == told(saved)
+    assert told(whole).startswith("recorded" if pays == 3 else "eager")
 
 
 @pytest.mark.parametrize(
@@ -974,9 +980,11 @@ def test_an_unexpected_error_is_told_once_and_the_models_own_is_its_own(
 ) -> None:
     caplog.set_level(logging.WARNING)
     trainer = fit(BROKEN["weights as one vector"][1], ADAM, "auto")
-    assert trainer.executed == "eager: recording it failed"
-    (told,) = (r.getMessage() for r in caplog.records if r.name.endswith("recorded.step"))
-    assert told.startswith("recording a step of Free failed unexpectedly (RuntimeError: view size")
+    assert told(trainer) == "eager: recording it failed"
+    (warning,) = (r.getMessage() for r in caplog.records if r.name.endswith("recorded.step"))
+    assert warning.startswith(
+        "recording a step of Free failed unexpectedly (RuntimeError: view size"
+    )
     caplog.clear()
 
     def refuse(model: Any, images: Tensor) -> Tensor:

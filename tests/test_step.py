@@ -389,3 +389,16 @@ def test_a_mean_loss_is_exact_whatever_the_order_of_the_batches() -> None:
 
     large = float(torch.tensor(1e16))
     assert mean([large, *[1.0] * 8]) == mean([*[1.0] * 8, large]) == (int(large) + 8) / 9
+
+
+def test_an_error_in_a_step_hook_is_raised_as_it_is() -> None:
+    model = tiny_linear()
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def hook(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    optimizer.register_step_pre_hook(hook)
+    step = TrainingStep(model, optimizer, cross_entropy, None)
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        step(some_batch())

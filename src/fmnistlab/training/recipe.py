@@ -121,7 +121,7 @@ class Recipe:
             raise ConfigurationError(f"{type(model).__name__} has no parameters to train.")
         if not isinstance(self.optimizer, str):
             return self.optimizer(parameters)
-        fused = all(p.dtype.is_floating_point and p.device.type in _FUSED for p in parameters)
+        fused = all(map(_can_be_fused, parameters))
         rate, decay = self.learning_rate, self.weight_decay
         if self.optimizer == "sgd":
             # Torch's fused kernel fails where some parameters have no momentum yet, as after
@@ -247,6 +247,16 @@ def own_loss(loss: LossFunction) -> LossFunction:
 
 
 _FUSED = ("cpu", "cuda", "mps", "xpu")
+
+
+def _can_be_fused(parameter: nn.Parameter) -> bool:
+    """Returns whether torch's fused kernels are right for a parameter.
+
+    They walk through memory, so one with gaps, such as a slice, would be moved wrongly by them
+    (seen with torch 2.13).
+    """
+    known = parameter.dtype.is_floating_point and parameter.device.type in _FUSED
+    return known and parameter.stride() == torch.empty_like(parameter).stride()
 
 
 def _require_known(names: Iterable[str]) -> None:

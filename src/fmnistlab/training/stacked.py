@@ -13,7 +13,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,11 @@ from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.epoch_record import EpochRecord
 from fmnistlab.training.explosion import ExplosionWatch
 from fmnistlab.training.history import History
+from fmnistlab.training.loss_weights import label_weights
 from fmnistlab.training.meter import Meter
 from fmnistlab.training.metrics import Metrics
 from fmnistlab.training.optimizer_state import OptimizerState
+from fmnistlab.training.preparation import Preparation
 from fmnistlab.training.recipe import LossFunction, Recipe
 from fmnistlab.training.snapshot import Snapshot, capture_snapshot
 
@@ -64,6 +66,8 @@ def fit_stacked(
     """
     sources = [_source(train, seed, recipe, device) for seed in seeds]
     validation = None if valid is None else _source(valid, 0, recipe, device)
+    trial = copy.deepcopy(models[0])
+    Preparation().for_training(trial, (sources[0], validation), recipe.training_loss, device)
     stack = _Stack(models, device)
     optimizer = recipe.make_optimizer(stack)
     last_epoch = epochs or recipe.epochs
@@ -144,33 +148,6 @@ class _Stack(nn.Module):
         return found
 
 
-class _Measured(NamedTuple):
-    """What one pass measured for all models.
-
-    Attributes:
-        losses: mean loss of each batch, float32 (batches, models).
-        logits: (models, images, classes).
-        labels: (models, images) or, if one-hot, (models, images, classes).
-        counts: images in each batch.
-    """
-
-    losses: Float[Tensor, "batches models"]
-    logits: Float[Tensor, "models images classes"]
-    labels: Shaped[Tensor, "models images ..."]
-    counts: list[int]
-
-    def metrics(self) -> list[Metrics]:
-        """Returns loss and accuracy of each model; reads from the device."""
-        found = []
-        for number in range(len(self.logits)):
-            meter = Meter()
-            weights = torch.tensor(self.counts, dtype=torch.float64) / sum(self.counts)
-            loss = self.losses[:, number].to("cpu", torch.float64) @ weights
-            meter.add(loss, self.logits[number], self.labels[number])
-            found.append(meter.metrics())
-        return found
-
-
 def _source(data: Data, seed: int, recipe: Recipe, device: torch.device) -> BatchSource:
     return batch_source(
         data,
@@ -191,8 +168,10 @@ def _train(
     loss: LossFunction,
     watches: Sequence[ExplosionWatch],
 ) -> list[Metrics]:
-    losses, scores, labels, counts = [], [], [], []
-    for batches in zip(*(source.training_batches(epoch) for source in sources), strict=True):
+    meters = [Meter(label_weights(loss)) for _ in sources]
+    for number, batches in enumerate(
+        zip(*(source.training_batches(epoch) for source in sources), strict=True)
+    ):
         images, targets = _joined(batches)
         optimizer.zero_grad()
         logits = stack.run(images, training=True)
@@ -201,14 +180,11 @@ def _train(
         optimizer.step()
         if schedule is not None:
             schedule.step()
-        losses.append(each.detach())
-        scores.append(logits.detach())
-        labels.append(targets)
-        counts.append(images.shape[1])
-    for watch, first in zip(watches, losses[0], strict=True):
-        watch.after_step(first)
-    measured = _Measured(torch.stack(losses), torch.cat(scores, 1), torch.cat(labels, 1), counts)
-    return measured.metrics()
+        _note(meters, each.detach(), logits.detach(), targets)
+        if number == 0:
+            for watch, first in zip(watches, each.detach(), strict=True):
+                watch.after_step(first)
+    return [meter.metrics() for meter in meters]
 
 
 def _validate(
@@ -217,17 +193,24 @@ def _validate(
     models = next(stack.parameters()).shape[0]
     if source is None:
         return [None] * models
-    losses, scores, labels, counts = [], [], [], []
+    meters = [Meter(label_weights(loss)) for _ in range(models)]
     with torch.no_grad():
         for batch in source.evaluation_batches():
             images, targets = _joined([batch] * models)
             logits = stack.run(images, training=False)
-            losses.append(torch.vmap(loss)(logits, targets))
-            scores.append(logits)
-            labels.append(targets)
-            counts.append(images.shape[1])
-    measured = _Measured(torch.stack(losses), torch.cat(scores, 1), torch.cat(labels, 1), counts)
-    return [*measured.metrics()]
+            _note(meters, torch.vmap(loss)(logits, targets), logits, targets)
+    return [meter.metrics() for meter in meters]
+
+
+def _note(
+    meters: Sequence[Meter],
+    losses: Float[Tensor, "models"],
+    logits: Float[Tensor, "models batch classes"],
+    labels: Shaped[Tensor, "models batch ..."],
+) -> None:
+    """Notes a batch of each model."""
+    for meter, *noted in zip(meters, losses, logits, labels, strict=True):
+        meter.add(*noted)
 
 
 def _joined(batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:

@@ -130,7 +130,9 @@ class TrainingStep:
                 raise
             try:
                 self._optimizer.step(closure)  # type: ignore[arg-type]
-            except Exception as error:  # noqa: BLE001 - both refusals are told
+            except Exception as error:
+                if (type(error), str(error)) == (type(refusal), str(refusal)):
+                    raise refusal from None  # it has nothing to do with closures, as in a hook
                 name = type(self._optimizer).__name__
                 raise ConfigurationError(
                     f"{name}.step() fails without a closure ({refusal}) and with one ({error})."
