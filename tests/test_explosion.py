@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from fmnistlab.cli.main import run
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.errors import CheckpointError
+from fmnistlab.training.arrangement import Arrangement
 from fmnistlab.training.callbacks import Checkpointing
 from fmnistlab.training.checkpoint_folder import list_checkpoints
 from fmnistlab.training.epoch_record import EpochRecord
@@ -200,7 +202,7 @@ def test_a_start_that_is_no_number_is_refused() -> None:
     assert FitState.unpack(*packed(start=2.5)).start == 2.5
 
 
-def packed(**changes: object) -> tuple[dict[str, Tensor], dict[str, object]]:
+def packed(**changes: object) -> tuple[dict[str, Tensor], dict[str, Any]]:
     state = FitState(
         first_epoch=1,
         last_epoch=1,
@@ -213,9 +215,11 @@ def packed(**changes: object) -> tuple[dict[str, Tensor], dict[str, object]]:
         random=None,
         generators=[],
         callbacks={},
+        began=Arrangement.of(tiny_linear(), None),
+        epoch_began=None,
     )
     tensors, values = state.pack()
-    return tensors, values | changes
+    return tensors, values | {"tree": values["tree"] | changes}
 
 
 def test_the_command_line_warns_of_real_images(

@@ -138,7 +138,7 @@ def test_any_optimizer_goes_on_with_the_same_bits(name: str, schedule: Any, tmp_
         resumed.fit(tiny_set(), resume_from=tmp_path / f"step-{step:08}.safetensors")
         assert same_weights(resumed.model, whole.model), step
         mine, theirs = (
-            OptimizerState.of_optimizer(t.model, None, t.optimizer)  # type: ignore[arg-type]
+            OptimizerState.of_optimizer(t.model, t.optimizer)  # type: ignore[arg-type]
             for t in (whole, resumed)
         )
         assert mine.to_json() == theirs.to_json()
@@ -155,9 +155,9 @@ def test_a_restored_state_is_exactly_what_was_saved() -> None:
     optimizer = Odd(model.parameters())
     model(torch.rand(3, 1, 28, 28)).sum().backward()
     optimizer.step()
-    kept = OptimizerState.of_optimizer(model, None, optimizer)
+    kept = OptimizerState.of_optimizer(model, optimizer)
     other = Odd(model.parameters())
-    kept.restore(model, None, other)
+    kept.restore(model, other)
     entries = other.state[next(model.parameters())]
     assert entries["long"].dtype == torch.float64
     assert entries["inner"]["name"] == "muon"
@@ -167,7 +167,7 @@ def test_a_restored_state_is_exactly_what_was_saved() -> None:
     assert type(other.param_groups[0]["span"]) is tuple
     entries["long"].zero_()  # nothing is shared with what was kept
     again = Odd(model.parameters())
-    kept.restore(model, None, again)
+    kept.restore(model, again)
     assert again.state[next(model.parameters())]["long"].abs().sum() > 0
 
 
@@ -181,7 +181,7 @@ def test_a_restored_state_lies_in_memory_as_its_parameter_does(make: Any) -> Non
     plain(torch.ones(1, 2, 5, 5)).sum().backward()
     optimizer.step()
     restored = make(layer.parameters())
-    OptimizerState.of_optimizer(plain, None, optimizer).restore(layer, None, restored)
+    OptimizerState.of_optimizer(plain, optimizer).restore(layer, restored)
     for (_, before), parameter in zip(optimizer.state.items(), layer.parameters(), strict=True):
         for name in ("exp_avg", "exp_avg_sq"):
             found = restored.state[parameter][name]
@@ -228,9 +228,9 @@ def test_what_cannot_be_kept_is_refused_at_the_first_step_at_the_latest(executio
 
 def test_the_state_of_another_optimizer_is_refused() -> None:
     model = tiny_noisy()
-    kept = OptimizerState.of_optimizer(model, None, Lookahead(model.parameters()))
+    kept = OptimizerState.of_optimizer(model, Lookahead(model.parameters()))
     with pytest.raises(CheckpointError, match="the state of another optimizer"):
-        kept.restore(model, None, torch.optim.SGD(model.parameters(), 0.1))
+        kept.restore(model, torch.optim.SGD(model.parameters(), 0.1))
 
 
 def test_a_callback_whose_state_cannot_be_kept_is_named(tmp_path: Path) -> None:

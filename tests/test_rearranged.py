@@ -12,13 +12,24 @@ from tests.tiny import same_weights, tiny_noisy, tiny_set
 from torch import nn
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.training import execution
 from fmnistlab.training.arrangement import Arrangement
 from fmnistlab.training.callbacks import BatchResult, Callback, Checkpointing, Run
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
 
+WAY: Execution = "eager"
+"""How steps are made; recorded where that is allowed if it is "auto"."""
+
 RECIPE = Recipe(epochs=3, batch_size=8, optimizer="adamw", weight_decay=0.01)  # 15 steps
 SGD = RECIPE.replace(optimizer="sgd", momentum=0.9, learning_rate=0.05)
+
+
+@pytest.fixture(params=["eager", "auto"], autouse=True)
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "RECORDING_PAYS", 0)
+    monkeypatch.setitem(globals(), "WAY", request.param)
 
 
 class FreezeFirst(Callback):
@@ -159,7 +170,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], type[Callback], Recipe]] = {
 def trainer_of(case: str, *callbacks: Callback) -> Trainer:
     make, callback, recipe = CASES[case]
     watching = [callback(), *callbacks]
-    return Trainer(make(), recipe, device="cpu", execution="eager", callbacks=watching)
+    return Trainer(make(), recipe, device="cpu", execution=WAY, callbacks=watching)
 
 
 def facts(trainer: Trainer) -> dict[str, Any]:
@@ -203,6 +214,8 @@ def test_resumed_at_every_step_it_has_the_bits_of_one_that_was_never_stopped(
 
 class Interrupt(Callback):
     """Asks once for the fit to end, as Ctrl-C does."""
+
+    uses_model = False
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -248,7 +261,7 @@ def test_what_is_frozen_is_in_the_file(tmp_path: Path) -> None:
     model = head_only()
     Trainer(model, RECIPE).save(tmp_path / "x.safetensors")
     loaded = Trainer.load(tmp_path / "x.safetensors", model=tiny_noisy())
-    assert Arrangement.of(loaded.model, None, None) == Arrangement.of(model, None, None)
+    assert Arrangement.of(loaded.model, None) == Arrangement.of(model, None)
 
 
 def test_a_fit_that_could_not_begin_leaves_the_unfinished_one_alone(tmp_path: Path) -> None:
@@ -286,4 +299,4 @@ def test_a_checkpoint_with_groups_of_another_model_is_refused() -> None:
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     found = Arrangement([["0.weight", "9.weight"]], [], [])
     with pytest.raises(CheckpointError, match=r"held '9\.weight', which Sequential does not have"):
-        found.regroup(model, None, optimizer)
+        found.regroup(model, optimizer)

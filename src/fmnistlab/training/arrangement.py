@@ -27,17 +27,14 @@ class Arrangement:
     evaluating: list[str]
 
     @classmethod
-    def of(
-        cls, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer | None
-    ) -> Arrangement:
+    def of(cls, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> Arrangement:
         """Returns how everything is arranged now.
 
         Args:
             model: the model.
-            loss: the recipe's; its parameters, if it is a module that has some, are named too.
-            optimizer: of both, or None.
+            optimizer: of its parameters, or None.
         """
-        names = {id(parameter): name for name, parameter in _named(model, loss).items()}
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
         groups = [
             [names.get(id(parameter)) for parameter in group["params"]]
             for group in ([] if optimizer is None else optimizer.param_groups)
@@ -86,7 +83,7 @@ class Arrangement:
         for name, module in model.named_modules():
             module.training = name not in self.evaluating
 
-    def regroup(self, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer) -> None:
+    def regroup(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Puts the parameters into the groups they were in, in their order.
 
         A group that is new gets the settings of the one before it.
@@ -94,7 +91,7 @@ class Arrangement:
         Raises:
             CheckpointError: there is no parameter of some name.
         """
-        parameters = _named(model, loss)
+        parameters = dict(model.named_parameters())
         groups = optimizer.param_groups
         for number, names in enumerate(self.groups):
             known = [name for name in names if name is not None]
@@ -112,11 +109,3 @@ class Arrangement:
             if list(map(id, held)) != list(map(id, wanted)):
                 held[:] = wanted
         del groups[len(self.groups) :]
-
-
-def _named(model: nn.Module, loss: object) -> dict[str, nn.Parameter]:
-    of_loss = loss.named_parameters() if isinstance(loss, nn.Module) else ()
-    return {
-        **dict(model.named_parameters()),
-        **{f"loss:{name}": parameter for name, parameter in of_loss},
-    }

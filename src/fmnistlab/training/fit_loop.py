@@ -189,13 +189,13 @@ class FitLoop:
             restoring.everything(self._state, self._step)
 
     def _arrangement(self) -> Arrangement:
-        return Arrangement.of(self._state.model, self._state.recipe.loss, self._run.optimizer)
+        return Arrangement.of(self._state.model, self._run.optimizer)
 
     def _check_optimizer(self) -> None:
         """Refuses an optimizer that no checkpoint could keep once its state is there."""
         if not self._checked:
             state, optimizer = self._state, self._run.optimizer
-            OptimizerState.of_optimizer(state.model, state.recipe.loss, optimizer)
+            OptimizerState.of_optimizer(state.model, optimizer)
             self._checked = True
 
     def _begin(self, left: FitState | None) -> None:

@@ -72,16 +72,14 @@ class OptimizerState:
         return cls(PackedTree(dict(tensors), values["state"]), arrangement)
 
     @classmethod
-    def of_optimizer(
-        cls, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer
-    ) -> OptimizerState:
+    def of_optimizer(cls, model: nn.Module, optimizer: torch.optim.Optimizer) -> OptimizerState:
         """Takes the state of an optimizer apart; its tensors are not copied.
 
         Raises:
             ConfigurationError: it holds something that no checkpoint could keep, or a tensor that
-                is no parameter of the model or the loss.
+                is no parameter of the model.
         """
-        arrangement = Arrangement.of(model, loss, optimizer)
+        arrangement = Arrangement.of(model, optimizer)
         arrangement.check_names(model, optimizer)
         return cls.of(optimizer.state_dict(), type(optimizer).__name__, arrangement)
 
@@ -97,13 +95,13 @@ class OptimizerState:
         Raises:
             ConfigurationError: it holds something that no checkpoint could keep.
         """
-        plain = Arrangement.of(model, None, None)
+        plain = Arrangement.of(model, None)
         learning: list[str | None] = [
             name for name, _ in model.named_parameters() if name not in plain.frozen
         ]
         return cls.of(state, owner, dataclasses.replace(plain, groups=[learning]))
 
-    def restore(self, model: nn.Module, loss: object, optimizer: torch.optim.Optimizer) -> None:
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Puts groups, settings and state of an optimizer back, with memory of their own.
 
         Each tensor of the shape of its parameter comes to lie in memory as that does: torch's fused
@@ -113,7 +111,7 @@ class OptimizerState:
         Raises:
             CheckpointError: it is the state of another optimizer.
         """
-        self.arrangement.regroup(model, loss, optimizer)
+        self.arrangement.regroup(model, optimizer)
         state = unpack_tree(*self.packed)
         before = list(optimizer.param_groups)
         try:

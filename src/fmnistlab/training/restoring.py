@@ -41,7 +41,7 @@ class Restoring:
         began, model = self._left.epoch_began, self._saved.model
         if began is not None:
             began.freeze(model)
-            began.regroup(model, self._saved.recipe.loss, optimizer)
+            began.regroup(model, optimizer)
 
     def callbacks(self) -> None:
         """Gives each callback the state that it had."""
@@ -58,7 +58,7 @@ class Restoring:
         if step.schedule is not None and self._left.schedule is not None:
             step.schedule.load_state_dict(copy.deepcopy(self._left.schedule))
         if optimizer is not None and state.optimizer is not None:
-            optimizer.restore(model, state.recipe.loss, state.optimizer)
+            optimizer.restore(model, state.optimizer)
             optimizer.arrangement.freeze(model)
             if self._left.batch > 0:
                 optimizer.arrangement.set_modes(model)
@@ -90,8 +90,8 @@ def built_optimizer(
         left.began.freeze(model)
     optimizer = recipe.make_optimizer(model) if present is None else present
     if present is None and saved is not None and saved.optimizer is not None:
-        saved.optimizer.restore(model, recipe.loss, optimizer)
-    OptimizerState.of_optimizer(model, recipe.loss, optimizer)
+        saved.optimizer.restore(model, optimizer)
+    OptimizerState.of_optimizer(model, optimizer)
     if left is not None:
-        left.began.regroup(model, recipe.loss, optimizer)
+        left.began.regroup(model, optimizer)
     return optimizer

@@ -130,7 +130,7 @@ class TrainingStep:
                 raise
             try:
                 self._optimizer.step(closure)  # type: ignore[arg-type]
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - both refusals are told
                 if (type(error), str(error)) == (type(refusal), str(refusal)):
                     raise refusal from None  # it has nothing to do with closures, as in a hook
                 name = type(self._optimizer).__name__

@@ -269,7 +269,7 @@ class Trainer:
             self._loop.write_back()
         kept = None if self._saved is None else self._saved.optimizer
         if self.optimizer is not None:
-            kept = OptimizerState.of_optimizer(self.model, self.recipe.loss, self.optimizer)
+            kept = OptimizerState.of_optimizer(self.model, self.optimizer)
         step, fit = self._step, self._unfinished
         if self._loop is not None:
             step, fit = self._loop.step_number, self._loop.fit_state()
