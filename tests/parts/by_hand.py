@@ -95,6 +95,6 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
         parameters,
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        fused=True,
+        fused=recipe.momentum == 0,
         **momentum,
     )
