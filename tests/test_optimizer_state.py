@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
 from fmnistlab.training.callbacks import BatchResult, Callback, Checkpointing, Run
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.optimizer_state import OptimizerState
 from fmnistlab.training.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
@@ -208,8 +209,10 @@ def unkeepable_group(parameters: Parameters) -> torch.optim.Optimizer:
     return torch.optim.SGD([{"params": list(parameters), "rule": lambda: 3}], 0.1)
 
 
-@pytest.mark.parametrize("execution", ["eager", "graph"])
-def test_what_cannot_be_kept_is_refused_at_the_first_step_at_the_latest(execution: str) -> None:
+@pytest.mark.parametrize("execution", ["eager", "auto"])
+def test_what_cannot_be_kept_is_refused_at_the_first_step_at_the_latest(
+    execution: Execution,
+) -> None:
     counts = Counts()
     recipe = Recipe(optimizer=Unkeepable, batch_size=8)
     trainer = Trainer(tiny_noisy(), recipe, execution=execution, callbacks=[counts])

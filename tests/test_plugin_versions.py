@@ -93,7 +93,7 @@ def test_a_run_says_so_and_every_command_tells_of_a_change(
     run = tmp_path / "run"
     data = write_tiny_csv(tmp_path / "tiny.csv", rows=80)
     config = ExperimentConfig(model="mine", data=data, recipe=RECIPE, out=run, pictures=False)
-    with plugin(tmp_path, "1.0"):
+    with plugin(tmp_path, "1.0"), caplog.at_level(logging.WARNING):
         run_experiment(config)
         recorded = json.loads((run / "config.json").read_text())["origin"]
         assert recorded == {"package": "acme", "version": "1.0", "code": "acme:Net"}

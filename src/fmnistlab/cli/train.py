@@ -66,8 +66,8 @@ def add_parser(
         choices=("auto", "eager", "recorded", "cuda_graph"),
         default="auto",
         help="how training steps are executed: recorded once and replayed on the CPU where that "
-        "changes nothing but the time (auto), as the model is written (eager), or an error if they "
-        "cannot be recorded or captured as a CUDA graph (default: auto)",
+        "changes nothing but the time (auto), as the model is written (eager), or in any case "
+        "recorded or as a CUDA graph (default: auto)",
     )
     parser.add_argument(
         "--out",

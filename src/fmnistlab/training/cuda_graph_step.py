@@ -64,7 +64,7 @@ class CudaGraphStep(TrainingStep):
         capture: Capture = capture_on_cuda,
     ) -> None:
         super().__init__(model, optimizer, loss, schedule)
-        self.eager_because = None
+        self.eager_because: str | None = None
         self._capture = capture
         self._program: ResidentProgram | None = None
         self._replay: Callable[[], None] | None = None

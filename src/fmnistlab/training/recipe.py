@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.parameter import is_lazy
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from fmnistlab.checks import number, refused, shown, whole_number
@@ -256,7 +257,11 @@ def _can_be_fused(parameter: nn.Parameter) -> bool:
     (seen with torch 2.13).
     """
     known = parameter.dtype.is_floating_point and parameter.device.type in _FUSED
-    return known and parameter.stride() == torch.empty_like(parameter).stride()
+    return (
+        known
+        and not is_lazy(parameter)
+        and parameter.stride() == torch.empty_like(parameter).stride()
+    )
 
 
 def _require_known(names: Iterable[str]) -> None:
