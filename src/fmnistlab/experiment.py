@@ -151,8 +151,8 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
         watching = Dispatch(callbacks).watched_by
-        step = planned_step(config, example, fit_set, watching)
-        _begin(folder, describe_experiment(config, device, parts, step))
+        step = _planned_step(config, example, fit_set, watching)
+        _begin(folder, _describe_experiment(config, device, parts, step))
         if folder.finished:
             return _recorded(folder, config, callbacks)
         _logger.info(
@@ -271,7 +271,7 @@ def _result(
     )
 
 
-def planned_step(
+def _planned_step(
     config: ExperimentConfig, trainer: Trainer, train: FashionMNISTCSV, watched_by: str | None
 ) -> TrainingStep:
     """Returns a step that tells how those of a training would be executed; it is never made.
@@ -298,7 +298,7 @@ def planned_step(
     )
 
 
-def describe_experiment(
+def _describe_experiment(
     config: ExperimentConfig,
     device: torch.device,
     parts: Mapping[str, FashionMNISTCSV],
@@ -310,7 +310,7 @@ def describe_experiment(
         config: what to do; its number of threads is known.
         device: where it is trained.
         parts: the data: "fit", "valid" and "test".
-        step: what `planned_step` returned.
+        step: what `_planned_step` returned.
 
     Returns:
         The record as it is read back from a file.
