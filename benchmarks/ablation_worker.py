@@ -107,7 +107,7 @@ def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
 
         def __init__(self, model: Any, optimizer: Any) -> None:
             super().__init__(model, optimizer)
-            self.gradients = [torch_empty_like(p) for p in self.parameters]
+            self.gradients = [_gradient_for(p) for p in self.parameters]
             for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
                 parameter.grad = gradient
 
@@ -134,7 +134,7 @@ def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
         yield
 
 
-def torch_empty_like(parameter: Any) -> Any:
+def _gradient_for(parameter: Any) -> Any:
     """Returns memory for a gradient, in the layout of its parameter."""
     import torch  # noqa: PLC0415 - as above
 
