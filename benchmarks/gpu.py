@@ -18,16 +18,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import fmnistlab
 from benchmarks.environment import environment
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from fmnistlab import FashionMNISTCSV
-    from fmnistlab.training.execution import Execution
+from fmnistlab import FashionMNISTCSV, Recipe, Trainer, fit_seeds
+from fmnistlab.training.execution import Execution
 
 LIMIT: Final = 480.0
 """Seconds after which no further part is begun."""
@@ -66,7 +66,6 @@ def fifty_steps(device: torch.device, captured: Execution, data: FashionMNISTCSV
 def _trained(
     name: str, device: torch.device, execution: Execution, data: FashionMNISTCSV
 ) -> list[torch.Tensor]:
-    from fmnistlab import Recipe, Trainer  # noqa: PLC0415 - the help text should not wait for it
 
     recipe = Recipe(epochs=1, batch_size=32)
     trainer = Trainer(_model(name), recipe, device=device, execution=execution)
@@ -75,10 +74,6 @@ def _trained(
 
 
 def _model(name: str) -> nn.Module:
-    import torch  # noqa: PLC0415 - as above
-    from torch import nn  # noqa: PLC0415 - as above
-
-    import fmnistlab  # noqa: PLC0415 - as above
 
     torch.manual_seed(0)
     if name != "dropout":
@@ -103,7 +98,6 @@ def epochs(device: torch.device, captured: Execution, data: FashionMNISTCSV) -> 
 def _epoch(
     name: str, device: torch.device, execution: Execution, data: FashionMNISTCSV
 ) -> Callable[[], object]:
-    from fmnistlab import Recipe, Trainer  # noqa: PLC0415 - as above
 
     trainer = Trainer(_model(name), Recipe(), device=device, execution=execution)
     return functools.partial(trainer.fit, data, epochs=1)
@@ -111,9 +105,6 @@ def _epoch(
 
 def _loop(name: str, device: torch.device, data: FashionMNISTCSV) -> Callable[[], object]:
     """Returns a strong loop by hand: resident data, one gather for each batch, fused Adam."""
-    import torch  # noqa: PLC0415 - as above
-    from torch.nn.functional import cross_entropy  # noqa: PLC0415 - as above
-
     model = _model(name).to(device)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     images, labels = data.data.unsqueeze(1).to(device), data.targets.to(device)
@@ -130,8 +121,6 @@ def _loop(name: str, device: torch.device, data: FashionMNISTCSV) -> Callable[[]
 
 def seeds(device: torch.device, data: FashionMNISTCSV) -> dict[str, Any]:
     """Returns the seconds of eight seeds for one epoch, stacked and one after the other."""
-    from fmnistlab import fit_seeds  # noqa: PLC0415 - as above
-
     fit = functools.partial(fit_seeds, seeds=SEEDS, epochs=1, device=device, n_jobs=1)
     return {
         name: _in_turns(
@@ -150,8 +139,6 @@ def _in_turns(
     ways: dict[str, Callable[[], object]], device: torch.device, rounds: int = ROUNDS
 ) -> dict[str, Any]:
     """Returns minimum, median and all seconds of each way, after a turn that does not count."""
-    import torch  # noqa: PLC0415 - as above
-
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 1):
         for way, run in ways.items():
@@ -178,9 +165,6 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=48_000, help="for epochs (default: 48,000)")
     parser.add_argument("--out", type=Path, help="JSON file for everything")
     options = parser.parse_args()
-    import torch  # noqa: PLC0415 - as above
-
-    from fmnistlab import FashionMNISTCSV  # noqa: PLC0415 - as above
 
     device = torch.device(options.device)
     captured: Execution = "cuda_graph" if device.type == "cuda" else "auto"
