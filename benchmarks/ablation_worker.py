@@ -20,7 +20,7 @@ from benchmarks.processes import Measurement
 
 if TYPE_CHECKING:
     from fmnistlab.data.batch import Batch
-    from fmnistlab.training.step import TrainingStep
+    from fmnistlab.training.steps.eager import TrainingStep
 
 STEPS = 300
 """Steps in a turn."""
@@ -69,8 +69,8 @@ def _step(name: str, way: str, first: Batch) -> TrainingStep:
     import torch  # noqa: PLC0415 - after the cores are limited
 
     import fmnistlab  # noqa: PLC0415 - as above
-    from fmnistlab.training.execution import make_step  # noqa: PLC0415 - as above
-    from fmnistlab.training.memory_layout import prepare_model  # noqa: PLC0415 - as above
+    from fmnistlab.training.steps.choice import make_step  # noqa: PLC0415 - as above
+    from fmnistlab.training.steps.layout import prepare_model  # noqa: PLC0415 - as above
 
     torch.manual_seed(0)
     model = fmnistlab.create_model(name)
@@ -90,7 +90,7 @@ def _step(name: str, way: str, first: Batch) -> TrainingStep:
 @contextlib.contextmanager
 def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
     """Leaves parts out of what is recorded inside the block."""
-    from fmnistlab.training.recorded import program, step, weights  # noqa: PLC0415 - as above
+    from fmnistlab.training.steps.recorded import program, step, weights  # noqa: PLC0415 - as above
 
     class NoProducts:
         def __init__(self, memory: object) -> None:

@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy
 import fmnistlab
 from benchmarks.environment import environment
 from fmnistlab import FashionMNISTCSV, Recipe, Trainer, fit_seeds
-from fmnistlab.training.execution import Execution
+from fmnistlab.recipes import Execution
 
 LIMIT: Final = 480.0
 """Seconds after which no further part is begun."""
@@ -39,7 +39,14 @@ MODELS: Final = ("linearnet", "cnn")
 
 def tests() -> dict[str, Any]:
     """Runs the tests of captured steps, those that need a GPU included."""
-    command = [sys.executable, "-m", "pytest", "-q", "--no-cov", "tests/test_cuda_graph_step.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--no-cov",
+        "tests/training/steps/test_cuda_graph_step.py",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     return {"exit": done.returncode, "said": done.stdout.strip().splitlines()[-5:]}
 

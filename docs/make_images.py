@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.models.registry import create_model
-from fmnistlab.results import plots
-from fmnistlab.results.classification import confusion_matrix
+from fmnistlab import plots
+from fmnistlab.data import FashionMNISTCSV
+from fmnistlab.metrics import confusion_matrix
+from fmnistlab.models import create_model
 from fmnistlab.training.trainer import Trainer
 
 IMAGES = Path(__file__).parent / "images"

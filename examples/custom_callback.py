@@ -17,10 +17,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import fmnistlab
-from fmnistlab import testing
-from fmnistlab.results import plots
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import BatchResult, Run
+from fmnistlab import plots, testing
+from fmnistlab.callbacks import BatchResult, Run
+from fmnistlab.metrics import EpochRecord
 
 BLIND_GUESS = math.log(10)
 """Loss of somebody who gives each of the ten classes the same probability: 2.303 nats."""

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import fmnistlab
-from fmnistlab import testing
-from fmnistlab.results import plots
-from fmnistlab.results.tables import Column, format_table
+from fmnistlab import plots, testing
+from fmnistlab.foundation.tables import Column, format_table
 
 
 @fmnistlab.register_model("strided")

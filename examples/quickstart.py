@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import fmnistlab
-from fmnistlab.results import plots
+from fmnistlab import plots
 
 
 def main() -> None:

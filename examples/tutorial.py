@@ -22,9 +22,9 @@ import torch
 from matplotlib.figure import Figure
 
 import fmnistlab
-from fmnistlab.results import plots
-from fmnistlab.results.classification import class_scores, class_table
-from fmnistlab.results.tables import format_table
+from fmnistlab import plots
+from fmnistlab.foundation.tables import format_table
+from fmnistlab.metrics import class_scores, class_table
 
 parser = argparse.ArgumentParser(description="The Fashion-MNIST tutorial with fmnistlab.")
 parser.add_argument("--epochs", type=int, default=2, help="passes over the data (default: 2)")

@@ -43,7 +43,7 @@ _NUMBER: Final = re.compile(r"\d[\d,]*(\.\d+)?(e[+-]?\d+)?")
 def set_up(names: dict[str, Any]) -> None:
     """Gives a page an empty working folder."""
     # Not at the top: the tests' own conftest must come before the first import of the package.
-    from fmnistlab.training.threads import cpu_threads
+    from fmnistlab.training.steps.threads import cpu_threads
 
     kept = contextlib.ExitStack()
     folder = kept.enter_context(tempfile.TemporaryDirectory())

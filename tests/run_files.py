@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from fmnistlab.experiment import run_experiment
-from fmnistlab.experiment_config import ExperimentConfig
+from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.experiment import run_experiment
 from fmnistlab.testing import write_tiny_csv
-from fmnistlab.training.checkpoint import decode_checkpoint, encode_checkpoint
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.checkpoints.file import decode_checkpoint, encode_checkpoint
+from fmnistlab.training.recipes.recipe import Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
 RECORDS = ("config.json", "history.json", "result.json")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from fmnistlab.training.history import EpochRecord
+from fmnistlab.training.records.history import EpochRecord
 
 any_float = st.floats(allow_nan=True, allow_infinity=True)
 finite_float = st.floats(allow_nan=False, allow_infinity=False)

@@ -89,7 +89,7 @@ def test_every_public_name_is_on_the_api_page() -> None:
         assert described or whole, name
 
 
-@pytest.mark.parametrize("module", ["fmnistlab.training.callbacks", "fmnistlab.results.plots"])
+@pytest.mark.parametrize("module", ["fmnistlab.training.callbacks", "fmnistlab.plots"])
 def test_every_callback_and_plot_is_on_the_api_page(module: str) -> None:
     parts = filter(callable, vars(importlib.import_module(module)).values())
     names = [part.__name__ for part in parts if part.__module__.startswith(module)]

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import fmnistlab
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.history import History
-from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.predictions import Predictions
-from fmnistlab.training.run import Run
+from fmnistlab.callbacks import Run
+from fmnistlab.metrics import EpochRecord, History, Metrics, Predictions
 
 train = fmnistlab.FashionMNISTCSV.bundled("train")
 assert_type(train, fmnistlab.FashionMNISTCSV)

@@ -40,7 +40,7 @@ class Items(Dataset[tuple[torch.Tensor, int]]):
 
 
 trainer.fit(Items(), DataLoader(Items()))
-optimizer: fmnistlab.OptimizerName = "adamw"
-schedule: fmnistlab.ScheduleName = "one_cycle"
+optimizer: fmnistlab.recipes.OptimizerName = "adamw"
+schedule: fmnistlab.recipes.ScheduleName = "one_cycle"
 fmnistlab.Recipe(optimizer=optimizer, schedule=schedule)
 fmnistlab.Recipe(optimizer=torch.optim.SGD)

@@ -8,7 +8,7 @@ from benchmarks.contenders.contender import LEARNING_RATE
 from benchmarks.contenders.torch_model import TorchContender
 from benchmarks.images import Images
 from fmnistlab import FashionMNISTCSV, Recipe, Trainer
-from fmnistlab.training.execution import Execution
+from fmnistlab.recipes import Execution
 
 
 class Recorded(TorchContender):

@@ -14,8 +14,8 @@ from benchmarks.report.epoch_picture import TITLES
 from benchmarks.report.markdown import threads_text
 from benchmarks.results_file import Section, sections_by
 from benchmarks.summaries import spread
-from fmnistlab.results.plots.saving import save_figure
-from fmnistlab.results.plots.style import (
+from fmnistlab.plots import save_figure
+from fmnistlab.plots.style import (
     BLUE,
     GREY,
     INK,

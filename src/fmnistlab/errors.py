@@ -13,14 +13,14 @@ from collections.abc import Iterable
 from os import PathLike, fspath
 from typing import ClassVar
 
-from fmnistlab.terminal import printable
+from fmnistlab.foundation.terminal import printable
 
 
 class FmnistlabError(Exception):
     """Base of all errors raised by fmnistlab.
 
     Args:
-        *message: what went wrong; text is made printable by `fmnistlab.terminal.printable`, and may
+        *message: what went wrong; text is made printable (see `foundation.terminal`), and may
             have several lines. Fields of the subclasses keep what they were given.
 
     Attributes:

@@ -11,7 +11,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from fmnistlab.checks import whole_number
+from fmnistlab.foundation.checks import whole_number
 from fmnistlab.shapes import Float, Int64
 
 MAX_SEED = 2**63 - 1

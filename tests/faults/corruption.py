@@ -13,8 +13,8 @@ from tests.faults import trial
 from tests.faults.score import Drill, Score
 
 from fmnistlab.errors import CheckpointDamagedError, CheckpointError
-from fmnistlab.training.checkpoint import decode_checkpoint
-from fmnistlab.training.checkpoint_folder import list_checkpoints, newest_checkpoint
+from fmnistlab.training.checkpoints.file import decode_checkpoint
+from fmnistlab.training.checkpoints.folder import list_checkpoints, newest_checkpoint
 
 Damage = Callable[[bytes, random.Random], bytes]
 

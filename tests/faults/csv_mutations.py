@@ -14,9 +14,9 @@ from tests.faults.side_by_side import tried
 from tests.faults.small_csv import cells_of, make_rows, same, table_of, text_of
 from tests.strategies import edited
 
+from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import FashionTable
 from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.data.fingerprint import fingerprint
 from fmnistlab.errors import DataFormatError
 
 ROWS = 3

@@ -13,9 +13,9 @@ import torch
 from tests.faults.score import Drill, Score
 from tests.faults.small_csv import NAMES, cells_of, make_rows, same, table_of, text_of, told
 
+from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import FashionTable
 from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.data.fingerprint import fingerprint
 from fmnistlab.errors import DataFormatError
 
 ROWS = 12

@@ -19,9 +19,9 @@ from tests.faults.children import run_child
 from tests.faults.score import Drill, Score
 from tests.faults.side_by_side import tried
 
+from fmnistlab.callbacks import Callback, Run
 from fmnistlab.errors import CheckpointWriteError
-from fmnistlab.training.callbacks import Callback, Run
-from fmnistlab.training.checkpoint_folder import list_checkpoints, newest_checkpoint
+from fmnistlab.training.checkpoints.folder import list_checkpoints, newest_checkpoint
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from tests.faults.children import Child, Ending, run_child
 from tests.faults.score import Drill, Score
 from tests.faults.side_by_side import AT_ONCE, run_all, tried
 
-from fmnistlab.training import checkpoint
 from fmnistlab.training.callbacks import checkpointing
+from fmnistlab.training.checkpoints import file as checkpoint
 
 KILLS = 3
 """Kills in one trial, at most; then the training may come to its end."""

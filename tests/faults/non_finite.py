@@ -16,11 +16,11 @@ from tests.faults.side_by_side import tried
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
+from fmnistlab.callbacks import Callback, Run
 from fmnistlab.errors import ItemError, NonFiniteError
-from fmnistlab.training.callbacks import Callback, Run
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
-from fmnistlab.training.checkpoint import decode_checkpoint, read_checkpoint
-from fmnistlab.training.checkpoint_folder import list_checkpoints
+from fmnistlab.training.checkpoints.file import decode_checkpoint, read_checkpoint
+from fmnistlab.training.checkpoints.folder import list_checkpoints
 from fmnistlab.training.trainer import Trainer
 
 MEND = "Mend such images or leave them out."

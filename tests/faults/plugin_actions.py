@@ -111,7 +111,7 @@ def _ask(question: Question) -> str:
     """Asks for the broken model itself, and returns what is wrong with the error."""
     from fmnistlab import FmnistlabError, create_model
     from fmnistlab.testing import tiny_dataset
-    from fmnistlab.training.recipe import Recipe
+    from fmnistlab.training.recipes.recipe import Recipe
     from fmnistlab.training.trainer import Trainer
 
     hanging = question.error == "KeyboardInterrupt"
@@ -153,7 +153,7 @@ def _train(question: Question) -> str:
 
     from fmnistlab import create_model
     from fmnistlab.testing import tiny_dataset
-    from fmnistlab.training.recipe import Recipe
+    from fmnistlab.training.recipes.recipe import Recipe
     from fmnistlab.training.trainer import Trainer
 
     torch.manual_seed(0)

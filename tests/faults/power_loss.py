@@ -22,9 +22,9 @@ import pytest
 from tests.faults import trial
 from tests.faults.score import Drill, Score
 
-from fmnistlab import atomic_file
+from fmnistlab.foundation import atomic_file
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
-from fmnistlab.training.checkpoint_folder import newest_checkpoint
+from fmnistlab.training.checkpoints.folder import newest_checkpoint
 
 
 class Action(NamedTuple):

@@ -13,7 +13,7 @@ from tests.faults.score import Drill, Score
 from tests.faults.side_by_side import tried
 from torch.utils.data import DataLoader, TensorDataset
 
-from fmnistlab.training.callbacks import Checkpointing
+from fmnistlab.callbacks import Checkpointing
 from fmnistlab.training.execution import Execution
 
 

@@ -11,10 +11,10 @@ from tests.faults.side_by_side import tried
 
 from fmnistlab import testing
 from fmnistlab.errors import RunFolderError
-from fmnistlab.experiment import run_experiment
-from fmnistlab.experiment_config import ExperimentConfig
-from fmnistlab.run_folder_state import RESULT
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.experiment import run_experiment
+from fmnistlab.experiments.run_folder_state import RESULT
+from fmnistlab.training.recipes.recipe import Recipe
 
 
 def _train(folder: Path, seed: int) -> str:

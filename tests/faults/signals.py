@@ -14,8 +14,8 @@ from tests.faults.children import Child
 from tests.faults.score import Drill, Score
 from tests.faults.side_by_side import tried
 
-from fmnistlab.training.callbacks import Callback, Run
-from fmnistlab.training.checkpoint_folder import newest_checkpoint
+from fmnistlab.callbacks import Callback, Run
+from fmnistlab.training.checkpoints.folder import newest_checkpoint
 
 NEVER = 10_000
 """Steps between two checkpoints that no training here reaches: only a signal makes one."""

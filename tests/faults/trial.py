@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from fmnistlab import testing
+from fmnistlab.callbacks import Callback
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
-from fmnistlab.training.callbacks import Callback
+from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.execution import Execution
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
-from fmnistlab.training.weights_hash import weights_sha256
 
 STEPS = 24
 """Steps of the training: 3 epochs of 8 batches."""

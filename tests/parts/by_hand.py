@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from fmnistlab import seeding
 from fmnistlab.data.batches import batch_source
-from fmnistlab.global_random import isolated_randomness, seed_all
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.foundation.global_random import isolated_randomness, seed_all
+from fmnistlab.training.recipes.recipe import Recipe
 
 CPU = torch.device("cpu")
 

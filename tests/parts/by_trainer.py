@@ -8,12 +8,12 @@ from unittest import mock
 import torch
 from tests.parts.row import DEFAULT, SEED, Row, Watcher, outcome
 
+from fmnistlab.callbacks import Callback
 from fmnistlab.errors import FmnistlabError
-from fmnistlab.training import execution
-from fmnistlab.training.callbacks import Callback
-from fmnistlab.training.epoch_record import EpochRecord
+from fmnistlab.training.callbacks.run import BatchResult, Run
 from fmnistlab.training.execution import Execution
-from fmnistlab.training.run import BatchResult, Run
+from fmnistlab.training.records.epoch_record import EpochRecord
+from fmnistlab.training.steps import choice
 from fmnistlab.training.trainer import Trainer
 
 
@@ -42,7 +42,7 @@ def train_by_trainer(row: Row, way: Execution, *, saved: bool = False) -> Traine
         row.make(), row.recipe, seed=SEED, device="cpu", execution=way, callbacks=callbacks
     )
     # These fits are too short to repay a recording, and shall be recorded all the same.
-    short_fits_too = mock.patch.object(execution, "RECORDING_PAYS", 0)
+    short_fits_too = mock.patch.object(choice, "RECORDING_PAYS", 0)
     try:
         with short_fits_too:
             trainer.fit(row.data(), epochs=1 if saved else None)

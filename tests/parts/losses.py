@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 from torch.utils.data import TensorDataset
 
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
 
 CLASS_WEIGHTS = torch.linspace(0.1, 3, 10)

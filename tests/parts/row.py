@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 
-from fmnistlab.training.recipe import Recipe
+from fmnistlab.training.recipes.recipe import Recipe
 
 PLAIN, DEFAULT = "eager", "auto"
 """The two ways in which steps are made, as `Trainer(execution=...)` calls them."""

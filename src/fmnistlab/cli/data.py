@@ -105,7 +105,7 @@ def _class_counts(table: FashionMNISTCSV) -> dict[str, int]:
 
 
 def _print(table: FashionMNISTCSV) -> None:
-    from fmnistlab.results.tables import format_table
+    from fmnistlab.foundation.tables import format_table
 
     facts = _describe(table)
     output.result(table.name)
@@ -121,8 +121,8 @@ def _print(table: FashionMNISTCSV) -> None:
 
 
 def _draw(table: FashionMNISTCSV, path: Path) -> None:
-    from fmnistlab.results.plots import plot_samples, save_figure
-    from fmnistlab.terminal import printable
+    from fmnistlab.foundation.terminal import printable
+    from fmnistlab.plots import plot_samples, save_figure
 
     # To matplotlib, text between two dollar signs is a formula.
     heading = printable(table.name, limit=80).replace("$", r"\$")

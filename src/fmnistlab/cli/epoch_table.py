@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from fmnistlab.cli import output
 from fmnistlab.training.callbacks.base import Callback
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.metrics import loss_text
-from fmnistlab.training.run import Run
+from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.records.epoch_record import EpochRecord
+from fmnistlab.training.records.metrics import loss_text
 
 _HEADER = "epoch     loss  accuracy  val_loss  val_accuracy  seconds"
 

@@ -38,13 +38,13 @@ def add_parser(
 
 def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.dataset import FashionMNISTCSV
-    from fmnistlab.data.source import load_train_and_test
+    from fmnistlab.data.source import load_data
     from fmnistlab.errors import DataFormatError
-    from fmnistlab.logger import get_logger
-    from fmnistlab.records.config import BUNDLED
-    from fmnistlab.records.reading import read_config, read_result
-    from fmnistlab.results.classification import class_scores, class_table
-    from fmnistlab.run_folder import RunFolder
+    from fmnistlab.experiments.records.config import BUNDLED
+    from fmnistlab.experiments.records.reading import read_config, read_result
+    from fmnistlab.experiments.run_folder import RunFolder
+    from fmnistlab.foundation.logger import get_logger
+    from fmnistlab.training.records.classification import class_scores, class_table
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
@@ -55,7 +55,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         recorded = read_config(folder.path).data
         source = None if recorded.source == BUNDLED else Path(recorded.source)
-        _, data = load_train_and_test(source)
+        _, data = load_data(source)
         if data.fingerprint != recorded.test.fingerprint:
             raise DataFormatError(
                 source or "bundled test set",

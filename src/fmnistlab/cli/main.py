@@ -18,9 +18,9 @@ import fmnistlab.cli.train
 import fmnistlab.cli.verify
 from fmnistlab.cli import output
 from fmnistlab.errors import FmnistlabError, Terminated
-from fmnistlab.logger import PrintableFormatter
-from fmnistlab.terminal import describe, one_line, text_of
-from fmnistlab.training.interruption import heed_termination
+from fmnistlab.foundation.logger import PrintableFormatter
+from fmnistlab.foundation.terminal import describe, one_line, text_of
+from fmnistlab.training.loop.interruption import heed_termination
 from fmnistlab.version import __version__
 
 _COMMANDS = (

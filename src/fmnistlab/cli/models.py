@@ -42,8 +42,8 @@ def _models(options: argparse.Namespace) -> int:
     if options.json:
         output.json_result(found)
         return 0
-    from fmnistlab.results.tables import format_table
-    from fmnistlab.terminal import one_line
+    from fmnistlab.foundation.tables import format_table
+    from fmnistlab.foundation.terminal import one_line
 
     rows = [
         (entry["name"], entry["parameters"], entry["package"], entry["version"]) for entry in found
@@ -79,8 +79,8 @@ def _describe(source: ModelSource) -> dict[str, str | int | None]:
 def _show(name: str, *, as_json: bool) -> int:
     import dataclasses
 
+    from fmnistlab.models.layers import summary
     from fmnistlab.models.registry import create_model
-    from fmnistlab.models.summary import summary
 
     shown = summary(create_model(name))
     if as_json:

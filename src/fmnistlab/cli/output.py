@@ -1,6 +1,6 @@
 """Everything that the commands print passes here: results out, all else to standard error.
 
-All of it is printable text (`fmnistlab.terminal`). Each piece is flushed, so that a result that
+All of it is printable text (`foundation.terminal`). Each piece is flushed, so that a result that
 cannot be written is noticed where it is written, and a message stands before what comes after it.
 """
 
@@ -11,9 +11,9 @@ import sys
 
 from fmnistlab.cli.streams import discard_from_now
 from fmnistlab.errors import FmnistlabError
-from fmnistlab.json_text import json_text
-from fmnistlab.logger import format_error
-from fmnistlab.terminal import one_line, printable
+from fmnistlab.foundation.json_text import json_text
+from fmnistlab.foundation.logger import format_error
+from fmnistlab.foundation.terminal import one_line, printable
 
 
 class ResultError(FmnistlabError, OSError):

@@ -15,7 +15,7 @@ from fmnistlab.cli.paths import name_argument, path_argument
 if TYPE_CHECKING:
     import numpy as np
 
-    from fmnistlab.training.predictions import Predictions
+    from fmnistlab.training.records.predictions import Predictions
 
 _LARGEST_SHEET = 24
 
@@ -71,7 +71,7 @@ def _predict(options: argparse.Namespace) -> int:
     import numpy as np
     import torch
 
-    from fmnistlab.run_folder import RunFolder
+    from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
@@ -140,7 +140,7 @@ def _read_rows(path: Path, rows: range | None) -> list[NamedImage]:
 
 def _as_table(pictures: list[NamedImage], predictions: Predictions) -> str:
     from fmnistlab.data.schema import CLASS_NAMES
-    from fmnistlab.results.tables import format_table
+    from fmnistlab.foundation.tables import format_table
 
     rows: list[list[str | float]] = []
     for picture, probabilities in zip(pictures, predictions.probabilities, strict=True):
@@ -177,7 +177,7 @@ def _draw(pictures: list[NamedImage], predictions: Predictions, path: Path) -> N
     import numpy as np
 
     from fmnistlab.errors import MissingExtraError
-    from fmnistlab.results.plots import plot_predictions, save_figure
+    from fmnistlab.plots import plot_predictions, save_figure
 
     shown = pictures[:_LARGEST_SHEET]
     labels = [picture.label for picture in shown if picture.label is not None]

@@ -12,7 +12,7 @@ from typing import TextIO
 from fmnistlab.cli import output
 from fmnistlab.cli.main import complain, run
 from fmnistlab.cli.streams import discard_from_now
-from fmnistlab.terminal import describe
+from fmnistlab.foundation.terminal import describe
 
 
 def run_process(arguments: Sequence[str]) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 
-from fmnistlab.checks import refused
 from fmnistlab.cli import output
 from fmnistlab.cli.paths import path_argument
-from fmnistlab.logger import get_logger
+from fmnistlab.foundation.checks import refused
+from fmnistlab.foundation.logger import get_logger
 
 
 def add_parser(
@@ -134,10 +134,12 @@ def _train(options: argparse.Namespace) -> int:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from fmnistlab.cli.epoch_table import EpochTable
-    from fmnistlab.experiment import run_experiment
-    from fmnistlab.experiment_config import ExperimentConfig
-    from fmnistlab.training.callbacks import Callback, LogLines, ProgressBar
-    from fmnistlab.training.recipes import CLASSIC
+    from fmnistlab.experiments.config import ExperimentConfig
+    from fmnistlab.experiments.experiment import run_experiment
+    from fmnistlab.training.callbacks.base import Callback
+    from fmnistlab.training.callbacks.logging import LogLines
+    from fmnistlab.training.callbacks.progress import ProgressBar
+    from fmnistlab.training.recipes.named import CLASSIC
 
     _check_numbers(options)
     config = ExperimentConfig(
@@ -161,8 +163,8 @@ def _train(options: argparse.Namespace) -> int:
         callbacks.append(EpochTable())
     if options.verbose:
         callbacks.append(LogLines())
-    get_logger("fmnistlab.experiment").setLevel(logging.INFO)
-    get_logger("fmnistlab.training.resume").setLevel(logging.INFO)
+    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
+    get_logger("fmnistlab.training.checkpoints.resume").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         experiment = run_experiment(config, callbacks)
     for note in experiment.notes:

@@ -8,7 +8,7 @@ import logging
 
 from fmnistlab.cli import output
 from fmnistlab.cli.paths import path_argument
-from fmnistlab.logger import get_logger
+from fmnistlab.foundation.logger import get_logger
 
 
 def add_parser(
@@ -30,10 +30,10 @@ def add_parser(
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from fmnistlab.training.callbacks import ProgressBar
-    from fmnistlab.verification import verify_run
+    from fmnistlab.experiments.verification import verify_run
+    from fmnistlab.training.callbacks.progress import ProgressBar
 
-    get_logger("fmnistlab.experiment").setLevel(logging.INFO)
+    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
     verification = verify_run(options.run, [ProgressBar()])
     if options.json:
         output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from fmnistlab import seeding
-from fmnistlab.checks import number, shown, whole_number
 from fmnistlab.errors import ConfigurationError, suggestion
-from fmnistlab.global_random import isolated_randomness, random_states
+from fmnistlab.foundation.checks import number, shown, whole_number
+from fmnistlab.foundation.global_random import isolated_randomness, random_states
+from fmnistlab.foundation.typed_json import read_as
 from fmnistlab.shapes import Float
-from fmnistlab.typed_json import read_as
 
 
 @runtime_checkable

@@ -31,7 +31,7 @@ from fmnistlab.data.cache_trust import folder_fault
 from fmnistlab.data.containers import FREE_EXPANSION, MAX_EXPANSION_RATIO
 from fmnistlab.data.csv_file import FashionTable, read_csv
 from fmnistlab.errors import DataFileError
-from fmnistlab.logger import get_logger
+from fmnistlab.foundation.logger import get_logger
 
 FOLDER_VARIABLE: Final = "FMNISTLAB_CACHE"
 """Environment variable that names the cache folder; empty or "off" means no cache."""

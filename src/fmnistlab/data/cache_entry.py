@@ -18,10 +18,10 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from fmnistlab.atomic_file import write_atomically
 from fmnistlab.data.cache_trust import ENTRY_MODE, clear_place, make_folder, open_trusted
 from fmnistlab.data.csv_file import FashionTable
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES, PIXELS
+from fmnistlab.foundation.atomic_file import write_atomically
 
 FORMAT_VERSION: Final = 1
 """Rises whenever older files can no longer be used."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fmnistlab.data.cache_trust import check_file, make_folder, owner_fault
-from fmnistlab.logger import get_logger
+from fmnistlab.foundation.logger import get_logger
 
 LOCK_SECONDS: Final = 60.0
 """How long to wait for another process that reads the same source; the real data takes about 5."""

@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from fmnistlab.regular_file import NO_LINK, OPEN_FLAGS
+from fmnistlab.foundation.regular_file import NO_LINK, OPEN_FLAGS
 
 FOLDER_MODE: Final = 0o700
 """Mode of the folders that are made here."""

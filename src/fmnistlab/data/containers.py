@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
 
-from fmnistlab.atomic_file import write_atomically
 from fmnistlab.errors import ConfigurationError, DataFileError, DataFormatError, suggestion
+from fmnistlab.foundation.atomic_file import write_atomically
 
 FREE_EXPANSION: Final = 2**25
 """Bytes that any compressed file may expand to, 32 MiB."""

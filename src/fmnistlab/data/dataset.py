@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fmnistlab.checks import number, whole_number
 from fmnistlab.data.cache import read_cached
+from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.data.expectation import accepted_fingerprints, check_content
-from fmnistlab.data.fingerprint import fingerprint
 from fmnistlab.data.schema import (
     CLASS_NAMES,
     IMAGE_SIZE,
@@ -27,6 +26,7 @@ from fmnistlab.data.schema import (
     PIXEL_MAX,
 )
 from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.foundation.checks import number, whole_number
 from fmnistlab.seeding import MAX_SPLIT_SEED
 from fmnistlab.shapes import Int64, UInt8
 
@@ -49,7 +49,7 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         path: a CSV file as Kaggle has it, plain or packed by gzip, xz, bzip2 or zip; see
-            `fmnistlab.data.csv_file.read_csv` for what is accepted.
+            `fmnistlab.data.read_csv` for what is accepted.
         expect: what the file must hold, in any order of rows: "fashion-mnist" for the official
             training set or the official test set, or the 64 hexadecimal digits of a `fingerprint`;
             None takes any legal content.
@@ -185,7 +185,7 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
     def fingerprint(self) -> str:
         """SHA-256 over all (label, image) pairs, whatever their order; 64 hexadecimal digits.
 
-        It is computed once, in about 0.1 s for 60,000 items. See `fmnistlab.data.fingerprint`.
+        It is computed once, in about 0.1 s for 60,000 items. See `fmnistlab.data.content_hash`.
         """
         return fingerprint(self.data.numpy(), self.targets.to(torch.uint8).numpy())
 

@@ -20,8 +20,8 @@ from fmnistlab.data.loader_watch import (
     with_settings_of,
 )
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.global_random import random_states, restore_random_states
-from fmnistlab.logger import get_logger
+from fmnistlab.foundation.global_random import random_states, restore_random_states
+from fmnistlab.foundation.logger import get_logger
 
 _logger = get_logger(__name__)
 

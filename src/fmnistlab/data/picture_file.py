@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from fmnistlab.data.picture_grey import DecodedPicture
 from fmnistlab.data.picture_levels import bits_of, obstacle_to_grey
 from fmnistlab.errors import DataError, DataFileError, DataFormatError
-from fmnistlab.regular_file import OPEN_FLAGS
+from fmnistlab.foundation.regular_file import OPEN_FLAGS
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -43,7 +43,7 @@ OFFICIAL_FINGERPRINTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Names for the content of the two official sets, whatever the order of their rows.
 
-They are what `data.fingerprint.fingerprint` gives for the images and labels of the original
+They are what `fmnistlab.data.fingerprint` gives for the images and labels of the original
 project's IDX files: the SHA-256 over the sorted SHA-256 of each row (one label byte, 784 pixels).
 """
 

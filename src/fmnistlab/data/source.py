@@ -17,7 +17,7 @@ TEST_SEED = 42
 _SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.bz2", ".csv.zip")
 
 
-def load_train_and_test(path: Path | None = None) -> tuple[FashionMNISTCSV, FashionMNISTCSV]:
+def load_data(path: Path | None = None) -> tuple[FashionMNISTCSV, FashionMNISTCSV]:
     """Returns the training and the test set.
 
     Args:

@@ -1,1 +1,5 @@
-"""The models: a registry, the two built-in ones, a summary."""
+"""The models: a registry, the two built-in ones, their layers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

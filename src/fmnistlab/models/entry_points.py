@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fmnistlab.terminal import describe
+from fmnistlab.foundation.terminal import describe
 
 _NAME_LINE = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE)
 _VERSION_LINE = re.compile(r"^Version:[ \t]*(\S+)", re.MULTILINE)

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError
+from fmnistlab.foundation.terminal import describe
 from fmnistlab.models.entry_points import Scan, normalize_package, scan_packages
 from fmnistlab.models.sources import (
     ModelSource,
@@ -28,7 +29,6 @@ from fmnistlab.models.sources import (
     sources_by_name,
     usable,
 )
-from fmnistlab.terminal import describe
 
 if TYPE_CHECKING:  # listing models must not import torch
     from torch import nn

@@ -1,1 +1,1 @@
-"""The training: recipe, trainer, callbacks, checkpoints."""
+"""Training: the trainer and seeds are the face, the rooms behind it are private."""

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from fmnistlab.data.batch import Batch, BatchSource
-from fmnistlab.errors import ConfigurationError
-from fmnistlab.training.device_memory import named_memory_errors
-from fmnistlab.training.loss_weights import label_weights
-from fmnistlab.training.meter import Meter
-from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.predictions import Predictions
-from fmnistlab.training.recipe import LossFunction
+from fmnistlab.errors import ConfigurationError, ModelOutputError
+from fmnistlab.training.device import named_memory_errors
+from fmnistlab.training.recipes.loss_weights import label_weights
+from fmnistlab.training.recipes.recipe import LossFunction
+from fmnistlab.training.records.meter import Meter
+from fmnistlab.training.records.metrics import Metrics
+from fmnistlab.training.records.predictions import Predictions
 
 
 def evaluate(model: nn.Module, batches: Iterable[Batch], loss: LossFunction) -> Metrics:
@@ -82,3 +82,29 @@ def preserve_modes(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def check_output(logits: object, count: int, classes: int, name: str) -> None:
+    """Checks that a model gave a float row of class scores for each image.
+
+    Args:
+        logits: what the model returned.
+        count: number of images it was given.
+        classes: least number of scores in a row.
+        name: the model's, for the message.
+
+    Raises:
+        ModelOutputError: it did not.
+    """
+    if not isinstance(logits, Tensor):
+        found = type(logits).__name__
+    elif logits.ndim == 2 and logits.shape[0] == count and logits.shape[1] >= classes:
+        if logits.is_floating_point():
+            return
+        found = f"numbers of type {logits.dtype}"
+    else:
+        found = f"shape {tuple(logits.shape)}"
+    raise ModelOutputError(
+        f"{name} gave {found} for {count} images; a model must return a float tensor of shape "
+        f"({count}, {classes}): one score for each class, before softmax."
+    )

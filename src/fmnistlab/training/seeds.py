@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab import seeding
-from fmnistlab.checks import refused, whole_number
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.global_random import isolated_randomness
-from fmnistlab.models.registry import create_model
-from fmnistlab.training.callbacks.placement import choose_device
+from fmnistlab.foundation.checks import refused, whole_number
+from fmnistlab.models.seeded import ModelMaker, make_model, seeded_model
+from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
-from fmnistlab.training.recipe import Recipe, checked_epochs
-from fmnistlab.training.recipes import CLASSIC
+from fmnistlab.training.recipes.named import CLASSIC
+from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
 from fmnistlab.training.stacked import fit_stacked
-from fmnistlab.training.threads import MAX_THREADS, cpu_threads
+from fmnistlab.training.steps.threads import MAX_THREADS, cpu_threads
 from fmnistlab.training.trainer import Trainer
-
-ModelMaker: TypeAlias = str | Callable[[], nn.Module]
-"""Name of a registered model, or anything that makes a model when called."""
 
 
 def fit_seeds(
@@ -91,7 +86,7 @@ def fit_seeds(
         else:
             contents = [fit(model, train, valid, seed=seed) for seed in seeds]
     return [
-        Trainer.load(content, model=_make(model), recipe=recipe, device=device)
+        Trainer.load(content, model=make_model(model), recipe=recipe, device=device)
         for content in contents
     ]
 
@@ -114,25 +109,6 @@ def _checked_jobs(n_jobs: object) -> int | None:
     if jobs == 0:
         raise refused("n_jobs", n_jobs, f"1 to {MAX_THREADS:,}, or -1 for one for each core")
     return jobs
-
-
-def seeded_model(model: ModelMaker, seed: int) -> nn.Module:
-    """Returns a new model whose initial weights the seed determines, as for `fmnistlab train`.
-
-    Args:
-        model: name of a registered model, or anything that makes a model when called.
-        seed: 0 to 2**63 - 1.
-
-    Raises:
-        ConfigurationError: the seed is out of range.
-        UnknownModelError: no registered model has the name.
-    """
-    with isolated_randomness(seeding.derive_seed(seeding.checked_seed(seed), "initialize")):
-        return _make(model)
-
-
-def _make(model: ModelMaker) -> nn.Module:
-    return create_model(model) if isinstance(model, str) else model()
 
 
 def _fit_one(

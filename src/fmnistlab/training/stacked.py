@@ -24,18 +24,18 @@ from fmnistlab import seeding
 from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.data.batches import Data, batch_source
 from fmnistlab.errors import NonFiniteError
-from fmnistlab.global_random import isolated_randomness, seed_all
+from fmnistlab.foundation.global_random import isolated_randomness, seed_all
 from fmnistlab.shapes import Float, Shaped
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.explosion import ExplosionWatch
-from fmnistlab.training.history import History
-from fmnistlab.training.loss_weights import label_weights
-from fmnistlab.training.meter import Meter
-from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.optimizer_state import OptimizerState
-from fmnistlab.training.preparation import Preparation
-from fmnistlab.training.recipe import LossFunction, Recipe
-from fmnistlab.training.snapshot import Snapshot, capture_snapshot
+from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
+from fmnistlab.training.checkpoints.trainer_state import Snapshot, capture_snapshot
+from fmnistlab.training.loop.explosion import ExplosionWatch
+from fmnistlab.training.loop.preparation import Preparation
+from fmnistlab.training.recipes.loss_weights import label_weights
+from fmnistlab.training.recipes.recipe import LossFunction, Recipe
+from fmnistlab.training.records.epoch_record import EpochRecord
+from fmnistlab.training.records.history import History
+from fmnistlab.training.records.meter import Meter
+from fmnistlab.training.records.metrics import Metrics
 
 
 def fit_stacked(

@@ -15,40 +15,41 @@ from fmnistlab import seeding
 from fmnistlab.data.augmentation import check_augmentations
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
-from fmnistlab.global_random import isolated_randomness
+from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.history import HistoryRecorder
 from fmnistlab.training.callbacks.placement import DevicePlacement
-from fmnistlab.training.checkpoint import Capture, read_checkpoint, write_checkpoint
-from fmnistlab.training.dispatch import Dispatch
-from fmnistlab.training.evaluation import evaluate_source, predict, preserve_modes
-from fmnistlab.training.execution import Execution, checked_execution, make_step
-from fmnistlab.training.fit_loop import FitLoop, data_names
-from fmnistlab.training.fit_state import FitState
-from fmnistlab.training.history import History
-from fmnistlab.training.interruption import Interruption
-from fmnistlab.training.metrics import Metrics
-from fmnistlab.training.optimizer_state import OptimizerState
-from fmnistlab.training.predictions import Predictions
-from fmnistlab.training.preparation import Preparation
-from fmnistlab.training.recipe import Recipe, checked_epochs
-from fmnistlab.training.recipes import CLASSIC
-from fmnistlab.training.restoring import Restoring, built_optimizer
-from fmnistlab.training.resume import (
+from fmnistlab.training.callbacks.run import Run, RunState, Setup
+from fmnistlab.training.checkpoints.file import Capture, read_checkpoint, write_checkpoint
+from fmnistlab.training.checkpoints.fit_state import FitState
+from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
+from fmnistlab.training.checkpoints.resume import (
     check_data,
     check_settings,
     fit_to_finish,
     read_for_resume,
     warn_of_other_recipe,
 )
-from fmnistlab.training.run import Run, RunState, Setup
-from fmnistlab.training.snapshot import (
+from fmnistlab.training.checkpoints.trainer_state import (
     Snapshot,
     capture_snapshot,
     decode_snapshot,
     warn_of_other_surroundings,
 )
-from fmnistlab.training.step import Executed, TrainingStep
+from fmnistlab.training.evaluation import evaluate_source, predict, preserve_modes
+from fmnistlab.training.execution import Executed, Execution, checked_execution
+from fmnistlab.training.loop.dispatch import Dispatch
+from fmnistlab.training.loop.fit_loop import FitLoop, data_names
+from fmnistlab.training.loop.interruption import Interruption
+from fmnistlab.training.loop.preparation import Preparation
+from fmnistlab.training.loop.restoring import Restoring, built_optimizer
+from fmnistlab.training.recipes.named import CLASSIC
+from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
+from fmnistlab.training.records.history import History
+from fmnistlab.training.records.metrics import Metrics
+from fmnistlab.training.records.predictions import Predictions
+from fmnistlab.training.steps.choice import make_step
+from fmnistlab.training.steps.eager import TrainingStep
 
 
 class Trainer:
@@ -60,7 +61,7 @@ class Trainer:
         device: where to train; see `DevicePlacement`.
         seed: 0 to 2**63 - 1; determines the order of images, augmentation and the model's own
             noise (dropout); not the initial weights, which the model already has.
-        execution: how training steps are executed; see `fmnistlab.training.execution.Execution`.
+        execution: how training steps are executed; see `fmnistlab.recipes.Execution`.
         callbacks: watch the fit; their order matters only to what they print.
 
     Attributes:

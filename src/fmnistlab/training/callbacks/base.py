@@ -6,8 +6,8 @@ import inspect
 from typing import Any, ClassVar
 
 from fmnistlab.errors import ConfigurationError, suggestion
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import BatchResult, Run, Setup
+from fmnistlab.training.callbacks.run import BatchResult, Run, Setup
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class Callback:

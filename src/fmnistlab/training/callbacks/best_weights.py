@@ -8,8 +8,8 @@ import torch
 
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.monitor import Monitor
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import Run
+from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class BestWeights(Callback):

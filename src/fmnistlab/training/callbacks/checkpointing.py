@@ -8,17 +8,17 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from fmnistlab.checks import number, whole_number
 from fmnistlab.errors import CheckpointWriteError, ConfigurationError
+from fmnistlab.foundation.checks import number, whole_number
 from fmnistlab.training.callbacks.base import Callback
-from fmnistlab.training.checkpoint import Capture, write_checkpoint
-from fmnistlab.training.checkpoint_folder import (
+from fmnistlab.training.callbacks.run import BatchResult, Run
+from fmnistlab.training.checkpoints.file import Capture, write_checkpoint
+from fmnistlab.training.checkpoints.folder import (
     checkpoint_name,
     checkpoint_owner,
     list_checkpoints,
 )
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import BatchResult, Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class Checkpointing(Callback):

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-from fmnistlab.atomic_file import check_replaceable
+from fmnistlab.foundation.atomic_file import check_replaceable
 from fmnistlab.training.callbacks.base import Callback
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import Run
+from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class CsvLog(Callback):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fmnistlab.training.callbacks.base import Callback
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import Run
+from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class HistoryRecorder(Callback):

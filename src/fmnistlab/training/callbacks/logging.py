@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fmnistlab.checks import whole_number
-from fmnistlab.logger import get_logger
+from fmnistlab.foundation.checks import whole_number
+from fmnistlab.foundation.logger import get_logger
 from fmnistlab.training.callbacks.base import Callback
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import BatchResult, Run
+from fmnistlab.training.callbacks.run import BatchResult, Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 _logger = get_logger("fmnistlab.training")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fmnistlab.checks import number, refused
 from fmnistlab.errors import UnknownMetricError, suggestion
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import Run
+from fmnistlab.foundation.checks import number, refused
+from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class Monitor:

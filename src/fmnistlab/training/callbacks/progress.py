@@ -9,8 +9,8 @@ from typing import Never
 from tqdm.auto import tqdm
 
 from fmnistlab.training.callbacks.base import Callback
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import BatchResult, Run
+from fmnistlab.training.callbacks.run import BatchResult, Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 _IN_NOTEBOOK = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
 """Whether tqdm draws widgets; a notebook's standard error is no terminal, yet shows them."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmnistlab.checks import whole_number
+from fmnistlab.foundation.checks import whole_number
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.best_weights import BestWeights
 from fmnistlab.training.callbacks.monitor import Monitor
-from fmnistlab.training.epoch_record import EpochRecord
-from fmnistlab.training.run import Run
+from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.records.epoch_record import EpochRecord
 
 
 class EarlyStopping(Callback):

@@ -1,0 +1,20 @@
+"""torch.distributed.checkpoint in one process."""
+
+from __future__ import annotations
+
+from torch.distributed import checkpoint
+
+from benchmarks.faults.savers.saver import Saver
+from benchmarks.faults.savers.state import numbers, tensors
+
+
+class Same(Saver):
+    """Each save overwrites the one before it in the same folder, which `overwrite=True` allows."""
+
+    def save(self, number: int) -> None:
+        checkpoint.save(tensors(number), checkpoint_id=self.folder / "state")
+
+    def load(self) -> list[float]:
+        state = tensors(-1)
+        checkpoint.load(state, checkpoint_id=self.folder / "state")
+        return numbers(state.values())

@@ -1,0 +1,11 @@
+from .config import ExperimentConfig as ExperimentConfig
+from .experiment import Experiment as Experiment
+from .experiment import run_experiment as run_experiment
+from .records.config import RunConfig as RunConfig
+from .records.reading import read_config as read_config
+from .records.reading import read_history as read_history
+from .records.reading import read_result as read_result
+from .records.result import RunResult as RunResult
+from .run_folder import RunFolder as RunFolder
+from .verification import Verification as Verification
+from .verification import verify_run as verify_run

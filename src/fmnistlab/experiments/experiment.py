@@ -1,0 +1,360 @@
+"""One experiment: data, model, trainer and run folder, wired together here and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmnistlab import seeding
+from fmnistlab.data.batch import Batch
+from fmnistlab.data.batches import batch_source
+from fmnistlab.data.dataset import FashionMNISTCSV
+from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
+from fmnistlab.data.source import load_data
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.records.config import (
+    BUNDLED,
+    DataRecord,
+    ModelRecord,
+    PartRecord,
+    RunConfig,
+    SplitRecord,
+)
+from fmnistlab.experiments.records.differences import differing
+from fmnistlab.experiments.records.environment import (
+    present_machine,
+    present_versions,
+    resume_changes,
+)
+from fmnistlab.experiments.records.pictures import DrawnPictures, write_pictures
+from fmnistlab.experiments.records.reading import read_config, read_result
+from fmnistlab.experiments.records.result import (
+    ClassRecord,
+    RunResult,
+    TestRecord,
+    ValidationRecord,
+)
+from fmnistlab.experiments.run_folder import RunFolder
+from fmnistlab.experiments.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
+from fmnistlab.foundation.json_text import json_text
+from fmnistlab.foundation.logger import get_logger
+from fmnistlab.foundation.strict_json import parse_json
+from fmnistlab.foundation.typed_json import read_as
+from fmnistlab.models.registry import create_model, named_origin
+from fmnistlab.models.seeded import seeded_model
+from fmnistlab.models.weights_hash import weights_sha256
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.callbacks.checkpointing import Checkpointing
+from fmnistlab.training.callbacks.csv_log import history_to_csv
+from fmnistlab.training.checkpoints.folder import newest_checkpoint
+from fmnistlab.training.loop.dispatch import Dispatch
+from fmnistlab.training.records.classification import ClassScore, class_scores
+from fmnistlab.training.records.metrics import Metrics
+from fmnistlab.training.steps.choice import make_step
+from fmnistlab.training.steps.eager import TrainingStep
+from fmnistlab.training.steps.layout import prepare_model
+from fmnistlab.training.steps.threads import cpu_threads, fastest_threads
+from fmnistlab.training.trainer import Trainer
+
+_logger = get_logger(__name__)
+
+_MOST_TRIED = 4096
+"""Images in the batches on which numbers of threads are tried; a batch may be set to more than
+memory holds, and than the data has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A finished experiment.
+
+    Attributes:
+        folder: the run folder.
+        trainer: with the trained model and the history.
+        test: loss and accuracy on the test set.
+        scores: how well each class is recognized there.
+        result: what `result.json` holds.
+        notes: what could not be done, in words, such as pictures without matplotlib.
+    """
+
+    folder: Path
+    trainer: Trainer
+    test: Metrics
+    scores: tuple[ClassScore, ...]
+    result: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ()) -> Experiment:
+    """Trains a model, tests it once, and writes a run folder.
+
+    Args:
+        config: what to do.
+        callbacks: watch the training.
+
+    Returns:
+        The finished experiment.
+
+    Raises:
+        FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
+            nothing was written into it.
+        KeyboardInterrupt, Terminated: somebody ended it; with `resume` it goes on.
+    """
+    threads = _fastest_threads(config) if isinstance(config.threads, str) else config.threads
+    with cpu_threads(threads):
+        return _run(dataclasses.replace(config, threads=threads), callbacks)
+
+
+def _fastest_threads(config: ExperimentConfig) -> int:
+    """Makes steps with a model like the one that is wanted, on made-up images."""
+    trainer = _new_trainer(config, ())
+    if trainer.device.type != "cpu":
+        return 1
+    count = min(config.recipe.batch_size, _MOST_TRIED)
+    generator = seeding.torch_generator(config.seed, "threads")
+    images = torch.rand(count, 1, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    batch = Batch(images, torch.arange(count) % NUM_CLASSES)
+    model = trainer.model.train()
+    prepare_model(model, batch)
+    optimizer = config.recipe.make_optimizer(model)
+    step = make_step(config.execution, model, optimizer, config.recipe.training_loss, None)
+    steps = 20
+    threads, seconds = fastest_threads(lambda: [step(batch) for _ in range(steps)])
+    tried = ", ".join(f"{time / steps * 1000:.2f} ms with {n}" for n, time in seconds.items())
+    _logger.info("taking the fastest number of threads, %d: a step takes %s", threads, tried)
+    return threads
+
+
+def _new_trainer(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Trainer:
+    return Trainer(
+        seeded_model(
+            functools.partial(create_model, config.model, **config.model_options), config.seed
+        ),
+        config.recipe,
+        device=config.device,
+        seed=config.seed,
+        execution=config.execution,
+        callbacks=callbacks,
+    )
+
+
+def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
+    # Model and trainer come first: a wrong name or device should not wait for the data.
+    if config.resume and config.out is None:
+        raise ConfigurationError("To resume a training, name its run folder with --out.")
+    example = _new_trainer(config, ())
+    device = example.device
+    folder = RunFolder.create(config.out, config.model, resume=config.resume)
+    try:
+        if config.data is None:
+            _logger.info("reading the data that ships with fmnistlab")
+        train, test = load_data(config.data)
+        fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
+        parts = {"fit": fit_set, "valid": valid_set, "test": test}
+        watching = Dispatch(callbacks).watched_by
+        step = _planned_step(config, example, fit_set, watching)
+        _begin(folder, _describe_experiment(config, device, parts, step))
+        if folder.finished:
+            return _recorded(folder, config, callbacks)
+        _logger.info(
+            "training %s on %s: %s images to learn from, %s to validate, %s to test",
+            config.model,
+            device,
+            *(f"{len(part):,}" for part in parts.values()),
+        )
+        started = time.perf_counter()
+        checkpointing = Checkpointing(
+            folder.checkpoints,
+            every_steps=config.checkpoint_steps,
+            every_epochs=config.checkpoint_epochs,
+            every_seconds=config.checkpoint_seconds,
+        )
+        trainer = _new_trainer(config, [*callbacks, checkpointing])
+        trainer.fit(fit_set, valid_set, resume_from=_to_resume(folder))
+        seconds = time.perf_counter() - started
+        measured = trainer.evaluate(test)
+        predictions = trainer.predict(test)
+        scores = class_scores(test.targets, predictions)
+        result = _result(config, trainer, measured, scores, seconds)
+        folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
+        folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
+        trainer.save(folder.checkpoint)
+        drawn = DrawnPictures((), ())
+        if config.pictures:
+            drawn = write_pictures(folder.path, trainer.history, fit_set, test, predictions)
+        written = dataclasses.asdict(dataclasses.replace(result, pictures=drawn.names))
+        folder.write_json(RESULT, written)
+        folder.remove_checkpoints()
+    except BaseException:
+        if not folder.finished and folder.discard_unless_resumable():
+            _logger.warning("what was trained is kept; go on with --out %s --resume", folder.path)
+        raise
+    finally:
+        folder.release()
+    return Experiment(folder.path, trainer, measured, scores, written, drawn.notes)
+
+
+def _to_resume(folder: RunFolder) -> Path | None:
+    """Returns the checkpoints of an interrupted training, or None if there are none to go on from.
+
+    Raises:
+        CheckpointError: the newest one is of a newer format.
+    """
+    if not folder.checkpoints.is_dir() or newest_checkpoint(folder.checkpoints) is None:
+        return None
+    return folder.checkpoints
+
+
+def _begin(folder: RunFolder, described: RunConfig) -> None:
+    """Writes the settings, or compares them with those of the training that goes on.
+
+    Raises:
+        ConfigurationError: a setting is another one; the message names it.
+        RunFolderError: the settings cannot be written, or not be read.
+    """
+    now = dataclasses.asdict(described)
+    if not (folder.path / CONFIG).exists():
+        folder.write_json(CONFIG, now)
+        return
+    begun = read_config(folder.path)
+    then = dataclasses.asdict(begun)
+    for part in ("model", "data", "split", "recipe", "seed", "execution"):
+        for place, old, new in differing(then[part], now[part], part):
+            raise ConfigurationError(
+                f"{folder.path}: was started with a different {place}: {old}, and not {new}. "
+                "Resume with the same settings."
+            )
+    changes = resume_changes(begun, described)
+    if changes and not folder.finished:
+        _logger.warning(
+            "%s: goes on with %s: the last bits may differ from those of a training that was "
+            "never interrupted",
+            folder.path,
+            ", ".join(changes),
+        )
+
+
+def _recorded(
+    folder: RunFolder, config: ExperimentConfig, callbacks: Sequence[Callback]
+) -> Experiment:
+    """Returns the experiment of a folder whose training is finished; nothing is changed there."""
+    _logger.info("%s: its training is finished; nothing to do", folder.path)
+    result = read_result(folder.path)
+    trainer = Trainer.load(folder.checkpoint, device=config.device, callbacks=callbacks)
+    trainer.stop_reason = result.stop_reason
+    scores = tuple(record.score() for record in result.classes)
+    return Experiment(
+        folder.path, trainer, result.test.metrics(), scores, dataclasses.asdict(result), ()
+    )
+
+
+def _result(
+    config: ExperimentConfig,
+    trainer: Trainer,
+    test: Metrics,
+    scores: tuple[ClassScore, ...],
+    seconds: float,
+) -> RunResult:
+    """Returns the result, with no pictures yet."""
+    return RunResult(
+        model=config.model,
+        seed=config.seed,
+        parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
+        epochs=len(trainer.history),
+        stop_reason=trainer.stop_reason,
+        executed=trainer.executed or "eager",
+        seconds=round(seconds, 3),
+        weights_sha256=weights_sha256(trainer.model),
+        validation=ValidationRecord.of(trainer.history[-1]),
+        test=TestRecord.of(test),
+        classes=tuple(map(ClassRecord.of, scores)),
+        pictures=(),
+    )
+
+
+def _planned_step(
+    config: ExperimentConfig, trainer: Trainer, train: FashionMNISTCSV, watched_by: str | None
+) -> TrainingStep:
+    """Returns a step that tells how those of a training would be executed; it is never made.
+
+    Args:
+        config: what to do.
+        trainer: a new one for it.
+        train: to learn from.
+        watched_by: name of a callback that may look at the model after each step, or None.
+
+    Raises:
+        ConfigurationError: steps cannot be executed as `config.execution` says.
+    """
+    recipe, model = config.recipe, trainer.model.to(trainer.device)
+    source = batch_source(train, device=trainer.device, batch_size=recipe.batch_size)
+    return make_step(
+        config.execution,
+        model,
+        recipe.make_optimizer(model),
+        recipe.training_loss,
+        None,
+        steps=source.steps_per_epoch,
+        watched_by=watched_by,
+    )
+
+
+def _describe_experiment(
+    config: ExperimentConfig,
+    device: torch.device,
+    parts: Mapping[str, FashionMNISTCSV],
+    step: TrainingStep,
+) -> RunConfig:
+    """Returns all that determines a training, down to its bits: the content of `config.json`.
+
+    Args:
+        config: what to do; its number of threads is known.
+        device: where it is trained.
+        parts: the data: "fit", "valid" and "test".
+        step: what `_planned_step` returned.
+
+    Returns:
+        The record as it is read back from a file.
+
+    Raises:
+        ConfigurationError: a setting cannot be written to a file, such as a function.
+    """
+    records = {name: PartRecord(len(part), part.fingerprint) for name, part in parts.items()}
+    fingerprints = f"{records['fit'].fingerprint} {records['valid'].fingerprint}"
+    source = BUNDLED if config.data is None else str(config.data.resolve())
+    described = RunConfig(
+        model=ModelRecord(config.model, config.model_options),
+        origin=named_origin(config.model),
+        data=DataRecord(source, **records),
+        split=SplitRecord(
+            config.valid_fraction,
+            config.split_seed,
+            hashlib.sha256(fingerprints.encode()).hexdigest(),
+        ),
+        recipe=config.recipe.to_dict(),
+        seed=config.seed,
+        device=str(device),
+        execution=config.execution,
+        executed=step.executed,
+        eager_because=step.eager_because,
+        threads=int(config.threads),
+        versions=present_versions(),
+        machine=present_machine(device),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        text = json_text(dataclasses.asdict(described))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"The options of model {config.model!r} cannot be written to a file: {error}. Use "
+            "values of JSON, or train with Trainer."
+        ) from error
+    return read_as(RunConfig, parse_json(text, "the settings"), "the settings")

@@ -1,0 +1,191 @@
+"""What `config.json` holds: all that determined a training, down to its bits."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final, Literal
+
+from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.experiments.records.kinds import (
+    Count,
+    Device,
+    Part,
+    Seed,
+    Sha256,
+    Source,
+    SplitSeed,
+    Threads,
+    Time,
+)
+from fmnistlab.foundation.typed_json import read_as
+from fmnistlab.models.registry import ModelOrigin
+from fmnistlab.training.execution import Executed, Execution
+from fmnistlab.training.recipes.recipe import Recipe
+
+BUNDLED: Final = "bundled"
+"""Source of the data that ships with fmnistlab."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRecord:
+    """Which model was made.
+
+    Attributes:
+        name: as it was asked for.
+        options: what its factory was given, values of JSON.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class PartRecord:
+    """One part of the data.
+
+    Attributes:
+        rows: number of images.
+        fingerprint: of the images and labels; see `fmnistlab.data.fingerprint`.
+    """
+
+    rows: Count
+    fingerprint: Sha256
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRecord:
+    """Which data a training saw.
+
+    Attributes:
+        source: a folder or file, or `BUNDLED`.
+        fit: what was learned from.
+        valid: what was measured after each epoch.
+        test: what was measured once, at the end.
+    """
+
+    source: Source
+    fit: PartRecord
+    valid: PartRecord
+    test: PartRecord
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitRecord:
+    """How the training set was shared out.
+
+    Attributes:
+        valid_fraction: part that was validated on.
+        seed: of the split.
+        sha256: over the fingerprints of both parts.
+    """
+
+    valid_fraction: Part
+    seed: SplitSeed
+    sha256: Sha256
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionsRecord:
+    """Versions of what computes."""
+
+    fmnistlab: str
+    torch: str
+    numpy: str
+    python: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MachineRecord:
+    """The machine that computed.
+
+    Attributes:
+        system: name of the operating system.
+        processor: kind of processor.
+        instructions: the largest instruction set that torch uses on it.
+        device: name of the GPU, or type of the device.
+        deterministic_algorithms: whether torch was told to use no others.
+    """
+
+    system: str
+    processor: str
+    instructions: str
+    device: str
+    deterministic_algorithms: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All that determined a training.
+
+    Attributes:
+        format: version of this record.
+        model: which model.
+        origin: whose code it is.
+        data: which data.
+        split: how it was shared out.
+        recipe: what `Recipe.to_dict` returned, all of it.
+        seed: the trainer's.
+        device: where it was trained.
+        execution: how steps were to be executed.
+        executed: how they would be, as far as model, optimizer, callbacks and length tell.
+        eager_because: why as the model is written; None if they would not be.
+        threads: CPU threads.
+        versions: of what computed.
+        machine: that computed.
+        started: when, to the second, with the offset from UTC.
+
+    Raises:
+        ConfigurationError: the recipe is none, or incomplete.
+    """
+
+    format: Literal[1] = 1
+    model: ModelRecord
+    origin: ModelOrigin
+    data: DataRecord
+    split: SplitRecord
+    recipe: dict[str, Any]
+    seed: Seed
+    device: Device
+    execution: Execution
+    executed: Executed
+    eager_because: str | None
+    threads: Threads
+    versions: VersionsRecord
+    machine: MachineRecord
+    started: Time
+
+    def __post_init__(self) -> None:
+        self.make_recipe()
+
+    def make_recipe(self) -> Recipe:
+        """Returns the recipe.
+
+        Raises:
+            ConfigurationError: a setting is missing, unknown or impossible; the message names it.
+        """
+        known = Recipe().to_dict()
+        for name in self.recipe:
+            if name not in known:
+                near = suggestion(name, known)
+                raise ConfigurationError(f"recipe: has the unknown key {name!r}.{near}")
+        for name in known:
+            if name not in self.recipe:
+                raise ConfigurationError(f"recipe: lacks the key {name!r}.")
+        augmentation = self.recipe["augmentation"]
+        read_as(_Augmentation, {"augmentation": augmentation}, "recipe")
+        for name in known:
+            if name != "augmentation":
+                read_as(type(known[name]), self.recipe[name], f"recipe.{name}")
+        try:
+            return Recipe.from_dict(self.recipe)
+        except ConfigurationError as error:
+            reason = str(error)
+            named = reason.split(" ", 1)[0] in known
+            raise ConfigurationError(
+                f"recipe.{reason}" if named else f"recipe.augmentation: {reason}"
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Augmentation:
+    augmentation: list[dict[str, Any]]

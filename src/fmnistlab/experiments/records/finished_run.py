@@ -1,0 +1,100 @@
+"""All that the files of a finished run hold, but its pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fmnistlab.errors import CheckpointError
+from fmnistlab.experiments.records.config import RunConfig
+from fmnistlab.experiments.records.reading import (
+    read_config,
+    read_history,
+    read_history_csv,
+    read_result,
+)
+from fmnistlab.experiments.records.result import RunResult
+from fmnistlab.experiments.run_folder_state import CHECKPOINT
+from fmnistlab.foundation.regular_file import read_regular_file
+from fmnistlab.models.weights_hash import weights_sha256
+from fmnistlab.training.checkpoints.file import decode_checkpoint
+from fmnistlab.training.checkpoints.trainer_state import decode_snapshot
+from fmnistlab.training.records.history import History
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedTraining:
+    """What the checkpoint of a finished run holds.
+
+    Attributes:
+        tensors: by name, on the CPU.
+        state: all else, values of JSON.
+        history: the history in it.
+        weights_sha256: of the weights in it; see `fmnistlab.models.weights_sha256`.
+        parameters: numbers in the parameters of its model.
+    """
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+    history: History
+    weights_sha256: str
+    parameters: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """What a run folder holds.
+
+    Attributes:
+        path: the folder.
+        config: of `config.json`.
+        history: of `history.json`.
+        history_csv: the bytes of `history.csv`.
+        result: of `result.json`.
+        saved: of the checkpoint.
+    """
+
+    path: Path
+    config: RunConfig
+    history: History
+    history_csv: bytes
+    result: RunResult
+    saved: SavedTraining
+
+
+def read_finished_run(path: Path) -> FinishedRun:
+    """Reads a run folder; nothing in it is changed.
+
+    Raises:
+        RunFolderError: a record is missing or is not what a training has written.
+        CheckpointError: likewise of the checkpoint.
+        UnknownModelError: its model is not installed here.
+        ModelLoadError, ModelNameClashError: likewise.
+    """
+    return FinishedRun(
+        path=path,
+        config=read_config(path),
+        history=read_history(path),
+        history_csv=read_history_csv(path),
+        result=read_result(path),
+        saved=_read_saved(path / CHECKPOINT),
+    )
+
+
+def _read_saved(path: Path) -> SavedTraining:
+    try:
+        content = read_regular_file(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
+    checkpoint = decode_checkpoint(content, path)
+    snapshot = decode_snapshot(content, path, None, None)
+    return SavedTraining(
+        tensors=checkpoint.tensors,
+        state=checkpoint.state,
+        history=snapshot.history,
+        weights_sha256=weights_sha256(snapshot.model),
+        parameters=sum(parameter.numel() for parameter in snapshot.model.parameters()),
+    )

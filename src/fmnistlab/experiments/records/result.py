@@ -1,0 +1,131 @@
+"""What `result.json` holds: what came of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+from fmnistlab.experiments.records.kinds import (
+    ClassName,
+    Count,
+    Fraction,
+    Number,
+    Picture,
+    Seconds,
+    Seed,
+    Sha256,
+)
+from fmnistlab.training.execution import Executed
+from fmnistlab.training.records.classification import ClassScore
+from fmnistlab.training.records.epoch_record import EpochRecord
+from fmnistlab.training.records.metrics import Metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidationRecord:
+    """The validation after the last epoch; the fields are None if nothing was validated."""
+
+    loss: float | None
+    accuracy: Fraction | None
+    count: Count | None
+
+    @classmethod
+    def of(cls, last: EpochRecord) -> ValidationRecord:
+        """Returns the validation of an epoch."""
+        return cls(_finite(last.val_loss), _finite(last.val_accuracy), last.val_count)
+
+
+@dataclasses.dataclass(frozen=True)
+class TestRecord:
+    """The test.
+
+    Attributes:
+        loss: mean loss; None if it was not finite.
+        accuracy: fraction of the images that were recognized.
+        accuracy_interval_95: ends of its 95 % Wilson score interval.
+        count: number of images.
+    """
+
+    __test__ = False  # pytest would take it for tests
+
+    loss: float | None
+    accuracy: Fraction
+    accuracy_interval_95: tuple[Fraction, Fraction]
+    count: Number
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> TestRecord:
+        """Returns what was measured."""
+        interval = metrics.accuracy_interval()
+        return cls(_finite(metrics.loss), metrics.accuracy, interval, metrics.count)
+
+    def metrics(self) -> Metrics:
+        """Returns loss, accuracy and count."""
+        return Metrics(_or_nan(self.loss), self.accuracy, self.count)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassRecord:
+    """A `ClassScore`, with None for what nothing defines."""
+
+    name: ClassName
+    precision: Fraction | None
+    recall: Fraction | None
+    f1: Fraction | None
+    count: Count
+    recall_interval: tuple[Fraction, Fraction]
+
+    @classmethod
+    def of(cls, score: ClassScore) -> ClassRecord:
+        """Returns the record of a score."""
+        fractions = (_finite(score.precision), _finite(score.recall), _finite(score.f1))
+        return cls(score.name, *fractions, score.count, score.recall_interval)
+
+    def score(self) -> ClassScore:
+        """Returns the score."""
+        fractions = (_or_nan(self.precision), _or_nan(self.recall), _or_nan(self.f1))
+        return ClassScore(self.name, *fractions, self.count, self.recall_interval)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What came of a training.
+
+    Attributes:
+        format: version of this record.
+        model: name of the model, as in `RunConfig.model`.
+        seed: the trainer's.
+        parameters: numbers in the model's parameters.
+        epochs: finished epochs.
+        stop_reason: why it was stopped early, or None if it was not.
+        executed: how steps were executed, at the end at least.
+        seconds: wall time of the fit in the process that finished it.
+        weights_sha256: of the weights; see `fmnistlab.models.weights_sha256`.
+        validation: after the last epoch.
+        test: of the trained model.
+        classes: a record for each class, in the order of the labels.
+        pictures: names of the pictures that were drawn.
+    """
+
+    format: Literal[1] = 1
+    model: str
+    seed: Seed
+    parameters: Count
+    epochs: Number
+    stop_reason: str | None
+    executed: Executed
+    seconds: Seconds
+    weights_sha256: Sha256
+    validation: ValidationRecord
+    test: TestRecord
+    classes: tuple[ClassRecord, ...]
+    pictures: tuple[Picture, ...]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

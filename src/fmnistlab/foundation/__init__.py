@@ -1,0 +1,1 @@
+"""What everything stands on: files that are whole, strict JSON, safe text, checked numbers."""

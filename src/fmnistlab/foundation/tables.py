@@ -1,0 +1,115 @@
+"""Plain-text tables for terminals and logs; rules and gaps are ASCII, cells what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation.terminal import JOINERS, printable
+
+Cell: TypeAlias = str | float | int | None
+"""What a table can hold; None is shown as "-"."""
+
+_GAP: Final = "  "
+_SHORTEST: Final = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        title: what stands above it.
+        spec: Python format specification of its numbers, such as ".4f" or ",d"; without one,
+            whole numbers get thousands separators and floats four decimals.
+    """
+
+    title: str
+    spec: str = ""
+
+
+def format_table(
+    columns: Sequence[str | Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    title: str = "",
+    width: int = 80,
+) -> str:
+    """Returns a table as text: titles, a rule, then the rows; no line ends in a space.
+
+    A column that holds numbers is right-aligned, one of text left-aligned. When the table is wider
+    than `width`, the widest text columns are cut ("Ankle b...") until it fits or each is down to
+    eight characters; numbers are never cut.
+
+    Args:
+        columns: the titles, or `Column` objects where a number format is wanted.
+        rows: one sequence of cells for each line, as long as `columns`. Line breaks in text
+            and whatever else is not to be seen become escapes; see `foundation.terminal`.
+        title: a line above the table.
+        width: characters that a line should not exceed.
+
+    Returns:
+        The lines, joined by line breaks, without one at the end.
+
+    Raises:
+        ConfigurationError: a row has another number of cells than there are columns.
+    """
+    heads = [Column(column) if isinstance(column, str) else column for column in columns]
+    body = [list(row) for row in rows]
+    for number, row in enumerate(body, start=1):
+        if len(row) != len(heads):
+            raise ConfigurationError(
+                f"row {number} of the table has {len(row)} cells for {len(heads)} columns."
+            )
+    numeric = [_is_numeric([row[i] for row in body]) for i in range(len(heads))]
+    cells = [[printable(head.title) for head in heads]]
+    cells += [
+        [_show(cell, head.spec) for cell, head in zip(row, heads, strict=True)] for row in body
+    ]
+    widths = _fit([max(map(len, column)) for column in zip(*cells, strict=True)], numeric, width)
+    lines = [
+        _GAP.join(
+            _cut(text, size).rjust(size) if right else _cut(text, size).ljust(size)
+            for text, size, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+    lines.insert(1, _GAP.join("-" * size for size in widths))
+    return "\n".join([printable(title), *lines] if title else lines)
+
+
+def _is_numeric(cells: Sequence[Cell]) -> bool:
+    """Whether a column holds numbers alone, at least one."""
+    present = [cell for cell in cells if cell is not None]
+    return bool(present) and not any(isinstance(cell, str) for cell in present)
+
+
+def _show(cell: Cell, spec: str) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, str):
+        return printable(cell)
+    if spec:
+        return format(cell, spec)
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    # Four decimals would show a learning rate of 0.00001 as nothing.
+    return f"{cell:.1e}" if 0 < abs(cell) < 0.00005 else f"{cell:,.4f}"
+
+
+def _fit(widths: list[int], numeric: Sequence[bool], limit: int) -> list[int]:
+    """Narrows the widest text columns, one character at a time, until the table fits."""
+    total = sum(widths) + len(_GAP) * (len(widths) - 1)
+    shortened = list(widths)
+    for _ in range(total - limit):
+        texts = [i for i, right in enumerate(numeric) if not right and shortened[i] > _SHORTEST]
+        if not texts:
+            break
+        shortened[max(texts, key=lambda i: shortened[i])] -= 1
+    return shortened
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 3].rstrip(JOINERS) + "..."

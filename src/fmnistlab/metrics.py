@@ -1,0 +1,14 @@
+"""What was measured: by batch, by epoch, by class, by image; and how sure one can be of it."""
+
+from fmnistlab.training.records.classification import ClassScore as ClassScore
+from fmnistlab.training.records.classification import Confusion as Confusion
+from fmnistlab.training.records.classification import class_scores as class_scores
+from fmnistlab.training.records.classification import class_table as class_table
+from fmnistlab.training.records.classification import confusion_matrix as confusion_matrix
+from fmnistlab.training.records.classification import most_confused as most_confused
+from fmnistlab.training.records.classification import worst_mistakes as worst_mistakes
+from fmnistlab.training.records.epoch_record import EpochRecord as EpochRecord
+from fmnistlab.training.records.history import History as History
+from fmnistlab.training.records.metrics import Metrics as Metrics
+from fmnistlab.training.records.metrics import wilson_interval as wilson_interval
+from fmnistlab.training.records.predictions import Predictions as Predictions

@@ -1,1 +1,0 @@
-"""From numbers to judgement: scores by class, tables, pictures."""

@@ -1,0 +1,1 @@
+"""What it takes to go on: files, and the state that they hold."""

@@ -1,0 +1,261 @@
+"""What a trainer writes into a checkpoint, and how it is put back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fmnistlab.errors import (
+    CheckpointDamagedError,
+    CheckpointError,
+    ModelLoadError,
+    ModelNameClashError,
+    UnknownModelError,
+)
+from fmnistlab.foundation.logger import get_logger
+from fmnistlab.models.registry import ModelOrigin, create_model, model_origin, model_reference
+from fmnistlab.seeding import checked_seed
+from fmnistlab.training.checkpoints.arrangement import Arrangement
+from fmnistlab.training.checkpoints.file import (
+    Capture,
+    Checkpoint,
+    copied,
+    decode_checkpoint,
+)
+from fmnistlab.training.checkpoints.fit_state import FitState
+from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
+from fmnistlab.training.execution import Execution, checked_execution
+from fmnistlab.training.recipes.described import code_in
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.records.history import History
+from fmnistlab.version import __version__
+
+_MODEL = "model/"
+_OPTIMIZER = "optimizer/"
+_FIT = "fit/"
+
+_logger = get_logger(__name__)
+
+
+class Snapshot(NamedTuple):
+    """Everything a trainer needs to go on.
+
+    Attributes:
+        model: with the saved weights.
+        recipe: how it is trained.
+        described: the recipe as `Recipe.describe` told it when the trainer was made.
+        seed: the trainer's seed.
+        execution: how its steps were executed; see `execution.Execution`.
+        step: training steps made.
+        history: finished epochs.
+        optimizer: state of the optimizer, or None if there was none.
+        fit: where the fit stands that goes on, or None between two fits.
+        device: where it was trained, or None; not read back.
+        surroundings: in which it was saved; see `surroundings`.
+        weights: what the file holds for the model, by name, on the CPU; empty if not read back.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    described: Mapping[str, Any]
+    seed: int
+    execution: Execution
+    step: int
+    history: History
+    optimizer: OptimizerState | None
+    fit: FitState | None = None
+    device: torch.device | None = None
+    surroundings: Mapping[str, str] = MappingProxyType({})
+    weights: Mapping[str, Tensor] = MappingProxyType({})
+
+
+def capture_snapshot(snapshot: Snapshot) -> Capture:
+    """Returns copies of all that a checkpoint file shall hold."""
+    model, optimizer = snapshot.model, snapshot.optimizer
+    tensors = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
+    if optimizer is not None:
+        tensors |= {_OPTIMIZER + name: t for name, t in optimizer.packed.tensors.items()}
+    state = {
+        "model": {
+            **_describe_model(model),
+            "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+        },
+        "origin": dataclasses.asdict(model_origin(model)),
+        "recipe": snapshot.described,
+        "seed": snapshot.seed,
+        "execution": snapshot.execution,
+        "step": snapshot.step,
+        "history": snapshot.history.to_json(),
+        "optimizer": None if optimizer is None else optimizer.to_json(),
+        "fit": None,
+        "surroundings": surroundings(snapshot.device),
+    }
+    if snapshot.fit is not None:
+        of_fit, state["fit"] = snapshot.fit.pack()
+        tensors |= {_FIT + name: tensor for name, tensor in of_fit.items()}
+    return Capture(copied(tensors), state)
+
+
+def surroundings(device: torch.device | None) -> dict[str, str]:
+    """Returns what the bits of a training depend on besides data, recipe and seed.
+
+    Args:
+        device: where it runs; None if that is not decided yet.
+    """
+    return {
+        "fmnistlab": __version__,
+        "torch": str(torch.__version__),
+        "device": "unknown" if device is None else device.type,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def warn_of_other_surroundings(saved: Mapping[str, str], device: torch.device) -> None:
+    """Logs in which of `surroundings` this process differs from the one that wrote a checkpoint."""
+    now = surroundings(device)
+    differing = [f"{name} {old} -> {now[name]}" for name, old in saved.items() if old != now[name]]
+    if differing:
+        _logger.warning(
+            "going on in other surroundings (%s): the last bits may differ", ", ".join(differing)
+        )
+
+
+def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> None:
+    """Logs that a model comes from another package, or another version of it, than it did.
+
+    Args:
+        then: whose code it was when something was recorded.
+        now: whose code it is.
+        source: where that was recorded.
+    """
+    if then.package is None and now.package is None:
+        return  # this package's version is one of the surroundings, and scripts have none
+    if then != now:
+        _logger.warning(
+            "%s: recorded with a model of %s, now it is of %s: it may compute something else",
+            source,
+            then,
+            now,
+        )
+
+
+def decode_snapshot(
+    data: bytes,
+    path: str | os.PathLike[str],
+    model: nn.Module | None,
+    recipe: Recipe | None,
+) -> Snapshot:
+    """Reads what `encode_snapshot` returned.
+
+    Args:
+        data: the content of the file.
+        path: the file, for messages.
+        model: receives the weights; if None, the registered model that was saved is made anew.
+        recipe: stands in for the saved one; needed if that held functions of the user's own.
+
+    Raises:
+        CheckpointError: the content is damaged, holds another model, or needs a model or a recipe
+            to be given.
+        UnknownModelError: the saved model is not registered here.
+        ModelLoadError, ModelNameClashError: likewise.
+    """
+    checkpoint = decode_checkpoint(data, path)
+    try:
+        return _rebuilt(checkpoint, path, model, recipe)
+    except (CheckpointError, UnknownModelError, ModelLoadError, ModelNameClashError):
+        raise
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, RecursionError),
+        *(RuntimeError, OverflowError),
+    ) as error:
+        raise CheckpointDamagedError(
+            f"{path}: no checkpoint that fmnistlab has written: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _rebuilt(
+    checkpoint: Checkpoint,
+    path: str | os.PathLike[str],
+    model: nn.Module | None,
+    recipe: Recipe | None,
+) -> Snapshot:
+    state = checkpoint.state
+    for name, kind in {"seed": int, "step": int, "execution": str, "history": str}.items():
+        if type(state[name]) is not kind:
+            raise TypeError(f"{name} is no {kind.__name__}")
+    described = state["recipe"]
+    if recipe is None:
+        code = {name: code_in(value) for name, value in described.items()}
+        if any(code.values()):
+            told = ", ".join(f"{name} {', '.join(found)}" for name, found in code.items() if found)
+            raise CheckpointError(
+                f"{path}: trained with a recipe that has code of your own ({told}), which a file "
+                "cannot hold; give it: Trainer.load(path, recipe=...)."
+            )
+        recipe = Recipe.from_dict(described)
+    if model is None:
+        reference = state["model"]["reference"]
+        if reference is None:
+            raise CheckpointError(
+                f"{path}: holds a {state['model']['class']} that create_model cannot make "
+                "again; give one to receive the weights: Trainer.load(path, model=...)."
+            )
+        # The weights are about to be overwritten, so making them must not use up randomness.
+        with torch.random.fork_rng(devices=[]):
+            model = create_model(reference["name"], **reference["options"])
+    weights = _strip(checkpoint.tensors, _MODEL)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: holds the weights of another model than this {type(model).__name__}: {error}"
+        ) from error
+    Arrangement([], state["model"]["frozen"], []).freeze(model)
+    warn_of_other_code(ModelOrigin(**state["origin"]), model_origin(model), path)
+    optimizer = None
+    if state["optimizer"] is not None:
+        of_optimizer = _strip(checkpoint.tensors, _OPTIMIZER)
+        optimizer = OptimizerState.from_json(of_optimizer, state["optimizer"])
+    history = History.from_json(state["history"])
+    fit = None
+    if state["fit"] is not None:
+        fit = FitState.unpack(_strip(checkpoint.tensors, _FIT), state["fit"])
+    return Snapshot(
+        model,
+        recipe,
+        described,
+        checked_seed(state["seed"]),
+        checked_execution(state["execution"]),
+        state["step"],
+        history,
+        optimizer,
+        fit,
+        surroundings=state["surroundings"],
+        weights=weights,
+    )
+
+
+def _strip(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _describe_model(model: nn.Module) -> dict[str, Any]:
+    """Returns the model's class and, if a file can hold it, what `create_model` was asked for."""
+    reference = model_reference(model)
+    described = None if reference is None else dataclasses.asdict(reference)
+    try:
+        json.dumps(described)
+    except (TypeError, ValueError):  # an option that only lives in memory, such as a function
+        described = None
+    return {"class": type(model).__qualname__, "reference": described}

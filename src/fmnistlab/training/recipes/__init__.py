@@ -1,0 +1,1 @@
+"""How to train: settings, named recipes, and what a loss must be."""

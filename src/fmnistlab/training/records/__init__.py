@@ -1,0 +1,1 @@
+"""What was measured: by batch, by epoch, by image."""

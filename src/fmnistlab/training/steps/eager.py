@@ -1,0 +1,191 @@
+"""One training step, literally as PyTorch's tutorials write it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from fmnistlab.data.batch import Batch, BatchSource
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.shapes import Float, Shaped
+from fmnistlab.training.execution import Executed
+from fmnistlab.training.recipes.recipe import LossFunction
+
+
+def do_nothing() -> None:
+    """Default of a hook; does nothing."""
+
+
+class StepResult(NamedTuple):
+    """What a training step gave; on the device, detached, not changed by later steps.
+
+    Attributes:
+        loss: mean loss of the batch before the step.
+        logits: class scores before the step.
+        labels: int64 (batch,), or float32 (batch, classes) if they are one-hot.
+    """
+
+    loss: Float[Tensor, ""]
+    logits: Float[Tensor, "batch classes"]
+    labels: Shaped[Tensor, "batch ..."]
+
+
+class TrainingStep:
+    """One step of gradient descent, operation by operation as in a loop written by hand.
+
+    `optimizer.zero_grad()`, forward, loss, `loss.backward()`, `optimizer.step()`,
+    `schedule.step()`: nothing is looked up earlier and nothing is left out, so whatever changes
+    the model, the optimizer or their hooks between two steps counts from the next step on.
+
+    An optimizer whose `step` must have a closure, as `torch.optim.LBFGS`, gets one that clears the
+    gradients, computes the loss and goes backward. One that refuses to step without a closure only
+    when it is called, as sharpness-aware optimizers do, gets the same closure after the gradients
+    were computed once, as their own instructions say.
+
+    Args:
+        model: in training mode, on the device, in its final layout.
+        optimizer: made from the model's parameters.
+        loss: mean loss of a batch.
+        schedule: moves the learning rate after each step, or None.
+
+    Attributes:
+        eager_because: why the step is made as it is written; None if it is not.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: LossFunction,
+        schedule: LRScheduler | None,
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._loss = loss
+        self._schedule = schedule
+        self.eager_because: str | None = "it was asked for"
+        self._closure_alone = _closure_is_required(optimizer)
+        self._update: Callable[[Callable[[], Tensor]], object] = self._first_update
+
+    @property
+    def schedule(self) -> LRScheduler | None:
+        """What moves the learning rate after each step, or None."""
+        return self._schedule
+
+    @property
+    def executed(self) -> Executed:
+        """How steps are executed now."""
+        return "eager"
+
+    def __call__(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
+        """Makes the step.
+
+        Args:
+            batch: images and labels on the model's device.
+
+        Returns:
+            The mean loss before the step and the logits, detached, still on the device.
+
+        Raises:
+            ConfigurationError: the optimizer cannot make a step, neither with a closure nor
+                without.
+        """
+        results: list[tuple[Tensor, Tensor]] = []
+
+        def closure() -> Tensor:
+            self._optimizer.zero_grad()
+            results.append(self.forward_and_backward(*batch))
+            return results[-1][0]
+
+        if self._closure_alone:
+            self._optimizer.step(closure)  # type: ignore[arg-type]
+        else:
+            closure()
+            self._update(closure)
+        if self._schedule is not None:
+            self._schedule.step()
+        loss, logits = results[0]
+        return loss.detach(), logits.detach()
+
+    def forward_and_backward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes loss and logits, and adds to the gradients."""
+        logits: Tensor = self._model(images)
+        loss = self._loss(logits, labels)
+        loss.backward()  # type: ignore[no-untyped-call] # torch's own
+        return loss, logits
+
+    def _first_update(self, closure: Callable[[], Tensor]) -> None:
+        """Makes the optimizer's first step, and so learns whether it must have a closure."""
+        try:
+            self._optimizer.step()
+        except Exception as refusal:
+            if "closure" not in inspect.signature(self._optimizer.step).parameters:
+                raise
+            try:
+                self._optimizer.step(closure)  # type: ignore[arg-type]
+            except Exception as error:  # noqa: BLE001 - both refusals are told
+                if (type(error), str(error)) == (type(refusal), str(refusal)):
+                    raise refusal from None  # it has nothing to do with closures, as in a hook
+                name = type(self._optimizer).__name__
+                raise ConfigurationError(
+                    f"{name}.step() fails without a closure ({refusal}) and with one ({error})."
+                ) from refusal
+            self._update = self._optimizer.step  # type: ignore[assignment]
+        else:
+            self._update = lambda _: self._optimizer.step()
+
+    def epoch(
+        self,
+        training: BatchSource,
+        epoch: int,
+        *,
+        lasting: bool,
+        start: int = 0,
+        ready: Callable[[], object] = do_nothing,
+    ) -> Iterator[StepResult]:
+        """Makes the steps of an epoch and yields the result of each.
+
+        Args:
+            training: on the model's device.
+            epoch: number of the epoch, from 1.
+            lasting: whether results are needed longer than the epoch.
+            start: steps at the beginning that were made already, in an earlier process.
+            ready: called when their batches are behind and before the next one is fetched.
+        """
+        batches = training.training_batches(epoch, start)
+        ready()
+        for batch in batches:
+            loss, logits = self(batch)
+            yield StepResult(loss, logits, batch.labels)
+
+    def sum_of_weights(self) -> float:
+        """Returns the sum of all weights that learn, which is finite if each of them is."""
+        groups = self._optimizer.param_groups
+        with torch.no_grad():
+            return float(sum(p.sum() for group in groups for p in group["params"]))
+
+    def write_back(self) -> None:
+        """Puts weights, gradients and optimizer state where everybody looks for them.
+
+        Steps that keep them elsewhere for speed override this; it is called before anybody looks.
+        """
+
+    def refresh(self) -> None:
+        """Takes up whatever a callback changed; called after callbacks had their turn."""
+
+    def close(self) -> None:
+        """Ends the work; model and optimizer are left as anybody would expect them."""
+
+
+_EMPTY: Final = inspect.Parameter.empty
+
+
+def _closure_is_required(optimizer: torch.optim.Optimizer) -> bool:
+    """Returns whether `optimizer.step` cannot be called without a closure."""
+    parameter = inspect.signature(optimizer.step).parameters.get("closure")
+    return parameter is not None and parameter.default is _EMPTY
