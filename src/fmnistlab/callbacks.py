@@ -18,6 +18,6 @@ from fmnistlab.training.callbacks.run import BatchResult as BatchResult
 from fmnistlab.training.callbacks.run import Run as Run
 from fmnistlab.training.callbacks.run import Setup as Setup
 from fmnistlab.training.callbacks.stopping import EarlyStopping as EarlyStopping
-from fmnistlab.training.checkpoints.file import Capture as Capture
+from fmnistlab.training.checkpoints.file import Checkpoint as Checkpoint
 from fmnistlab.training.checkpoints.folder import newest_checkpoint as newest_checkpoint
 from fmnistlab.training.records.epoch_record import EpochRecord as EpochRecord

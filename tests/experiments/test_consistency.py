@@ -229,7 +229,7 @@ def test_tensors_are_compared_bit_by_bit(whole: FinishedRun) -> None:
 def test_the_environment_of_a_checkpoint_is_not_compared(
     finished: Path, whole: FinishedRun
 ) -> None:
-    falsify_checkpoint(finished, of_state("surroundings.torch", "1.0"))
+    falsify_checkpoint(finished, of_state("environment.torch", "1.0"))
     assert differences(read_finished_run(finished), whole) == ()
 
 

@@ -67,7 +67,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if recorded_test is not None and metrics.accuracy != recorded_test.accuracy:
         get_logger(__name__).warning(
             "%s: the run recorded an accuracy of %s on these images, now it is %s: the model's "
-            "code, its surroundings or its weights have changed",
+            "code, its environment or its weights have changed",
             folder.path,
             recorded_test.accuracy,
             metrics.accuracy,

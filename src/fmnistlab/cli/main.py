@@ -20,7 +20,7 @@ from fmnistlab.cli import output
 from fmnistlab.errors import FmnistlabError, Terminated
 from fmnistlab.foundation.logger import PrintableFormatter
 from fmnistlab.foundation.terminal import describe, one_line, text_of
-from fmnistlab.training.loop.interruption import heed_termination
+from fmnistlab.training.loop.interruption import raise_on_termination
 from fmnistlab.version import __version__
 
 _COMMANDS = (
@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         return complain(error)
     _log_to_standard_error(options.verbose)
     try:
-        with heed_termination():
+        with raise_on_termination():
             code: int = options.command(options)
     except (KeyboardInterrupt, Terminated) as ended:
         code = 130 if isinstance(ended, KeyboardInterrupt) else int(str(ended.code))

@@ -27,7 +27,7 @@ from fmnistlab.errors import NonFiniteError
 from fmnistlab.foundation.global_random import isolated_randomness, seed_all
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
-from fmnistlab.training.checkpoints.trainer_state import Snapshot, capture_snapshot
+from fmnistlab.training.checkpoints.trainer_state import TrainerState, capture_trainer
 from fmnistlab.training.loop.explosion import ExplosionWatch
 from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.recipes.loss_weights import label_weights
@@ -101,8 +101,8 @@ def fit_stacked(
     made = len(histories[0]) * (steps or 0)
     parts = stack.models(models), _separate(optimizer.state_dict(), len(models))
     return [
-        capture_snapshot(
-            Snapshot(
+        capture_trainer(
+            TrainerState(
                 *(model, recipe, recipe.describe(), seed, "auto", made, history),
                 OptimizerState.of_separate(model, state, type(optimizer).__name__),
             )

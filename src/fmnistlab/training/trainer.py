@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,55 +11,53 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from fmnistlab import seeding
-from fmnistlab.data.augmentation import check_augmentations
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
-from fmnistlab.foundation.global_random import isolated_randomness
+from fmnistlab.models.seeded import ModelMaker, seeded_model
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.history import HistoryRecorder
 from fmnistlab.training.callbacks.placement import DevicePlacement
 from fmnistlab.training.callbacks.run import Run, RunState, Setup
-from fmnistlab.training.checkpoints.file import Capture, read_checkpoint, write_checkpoint
+from fmnistlab.training.checkpoints.file import Checkpoint, read_checkpoint, write_checkpoint
 from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.checkpoints.resume import (
-    check_data,
     check_settings,
     fit_to_finish,
     read_for_resume,
     warn_of_other_recipe,
 )
 from fmnistlab.training.checkpoints.trainer_state import (
-    Snapshot,
-    capture_snapshot,
-    decode_snapshot,
-    warn_of_other_surroundings,
+    TrainerState,
+    capture_trainer,
+    read_trainer_state,
 )
 from fmnistlab.training.evaluation import evaluate_source, predict, preserve_modes
 from fmnistlab.training.execution import Executed, Execution, checked_execution
 from fmnistlab.training.loop.dispatch import Dispatch
-from fmnistlab.training.loop.fit_loop import FitLoop, data_names
+from fmnistlab.training.loop.fit_loop import FitLoop
 from fmnistlab.training.loop.interruption import Interruption
+from fmnistlab.training.loop.opening import opened_loop
 from fmnistlab.training.loop.preparation import Preparation
-from fmnistlab.training.loop.restoring import Restoring, built_optimizer
+from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
 from fmnistlab.training.records.history import History
 from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.records.predictions import Predictions
-from fmnistlab.training.steps.choice import make_step
-from fmnistlab.training.steps.eager import TrainingStep
 
 
 class Trainer:
     """Trains, evaluates and applies one model.
 
     Args:
-        model: any `nn.Module` that maps images to class scores (logits).
+        model: any `nn.Module` that maps images to class scores (logits), which keeps its weights;
+            or what makes one, whose first weights the seed determines: the name of a registered
+            model, as "cnn", a class, or a function.
         recipe: every setting that changes the result.
         device: where to train; see `DevicePlacement`.
-        seed: 0 to 2**63 - 1; determines the order of images, augmentation and the model's own
-            noise (dropout); not the initial weights, which the model already has.
+        seed: 0 to 2**63 - 1; determines the order of images, augmentation, the model's own noise
+            (dropout), and the first weights of a model that is made here.
         execution: how training steps are executed; see `fmnistlab.recipes.Execution`.
         callbacks: watch the fit; their order matters only to what they print.
 
@@ -77,12 +74,13 @@ class Trainer:
 
     Raises:
         ConfigurationError: a callback is none, or has a hook that no fit would call; the seed is
-            out of range; there is no such execution.
+            out of range; there is no such execution; `model` is none and makes none.
+        UnknownModelError: no registered model has the name.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        model: nn.Module | ModelMaker,
         recipe: Recipe = CLASSIC,
         *,
         device: str | torch.device = "auto",
@@ -90,7 +88,7 @@ class Trainer:
         execution: Execution = "auto",
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.model = model
+        self.model = model if isinstance(model, nn.Module) else seeded_model(model, seed)
         self.recipe = recipe
         self.seed: int = seeding.checked_seed(seed)
         self.execution: Execution = checked_execution(execution)
@@ -105,9 +103,8 @@ class Trainer:
         self._preparation = Preparation()
         self._step = 0
         self._described: tuple[Recipe, dict[str, Any]] = recipe, recipe.describe()
-        self._saved: Snapshot | None = None
-        self._unfinished: FitState | None = None
-        self._interrupted: Capture | None = None
+        self._saved: TrainerState | None = None
+        self._interrupted: Checkpoint | None = None
         self._loop: FitLoop | None = None
 
     @property
@@ -151,7 +148,7 @@ class Trainer:
 
         A fit that was interrupted, or that a checkpoint was written in, is finished by the next
         `fit` without `epochs`, with the bits of one that was never interrupted. The first Ctrl-C,
-        SIGTERM or SIGHUP is heeded after the step that is being made; a second one at once.
+        SIGTERM or SIGHUP stops the fit after the current step; a second one at once.
 
         Args:
             train: a torch Dataset of (image, label), or a DataLoader of batches of them. A data
@@ -180,24 +177,15 @@ class Trainer:
             self._adopt(read_for_resume(resume_from, self.model, self.recipe, settings))
         elif self._interrupted is not None:
             content = self._interrupted.to_bytes()
-            self._adopt(decode_snapshot(content, "the last fit", self.model, self.recipe))
-        left = fit_to_finish(self._unfinished, epochs, resume_from)
-        if left is not None and self._saved is not None:
+            self._adopt(read_trainer_state(content, "the last fit", self.model, self.recipe))
+        unfinished = None if self._saved is None else self._saved.fit
+        position = fit_to_finish(unfinished, epochs, resume_from)
+        resume = None
+        if self._saved is not None and position is not None:
             check_settings(self._saved.described, self._describe_recipe(), "The unfinished fit")
-        finished = len(self.history)
-        last = finished + (epochs or self.recipe.epochs) if left is None else left.last_epoch
-        state = RunState(
-            model=self.model,
-            recipe=self.recipe,
-            seed=self.seed,
-            history=self.history,
-            first_epoch=finished + 1 if left is None else left.first_epoch,
-            last_epoch=last,
-            validates=valid is not None,
-            epoch=finished,
-            step=self._step,
-            batch=0 if left is None else left.batch,
-            stop_reason=None if left is None else left.stop_reason,
+            resume = ResumePoint(self._saved, position)
+        state = self._new_state(
+            position, epochs=epochs or self.recipe.epochs, validates=valid is not None
         )
         self._interrupted = None
         try:
@@ -206,12 +194,62 @@ class Trainer:
                 self._dispatch.fit(Run(state)),
                 preserve_modes(self.model),
             ):
-                self._fit(state, train, valid, interruption, left)
+                self._fit(state, train, valid, interruption, resume)
         finally:
             self._step, self.stop_reason = state.step, state.stop_reason
             self._interrupted = state.captured
             self._loop = None
         return self.history
+
+    def _new_state(
+        self, position: FitState | None, *, epochs: int, validates: bool
+    ) -> RunState:
+        """Returns the notes of a fit that begins, or goes on at `position`."""
+        finished = len(self.history)
+        state = RunState(
+            model=self.model,
+            recipe=self.recipe,
+            seed=self.seed,
+            history=self.history,
+            first_epoch=finished + 1,
+            last_epoch=finished + epochs,
+            validates=validates,
+            epoch=finished,
+            step=self._step,
+        )
+        if position is not None:
+            state.first_epoch, state.last_epoch = position.first_epoch, position.last_epoch
+            state.batch, state.stop_reason = position.batch, position.stop_reason
+        return state
+
+    def _fit(
+        self,
+        state: RunState,
+        train: Data,
+        valid: Data | None,
+        interruption: Interruption,
+        resume: ResumePoint | None,
+    ) -> None:
+        setup = Setup(self.model, self.recipe, self.seed)
+        self._dispatch.call("on_setup", setup)
+        state.device = self._device = setup.device
+        state.optimizer = self.optimizer
+        with opened_loop(
+            *(state, self._dispatch, self._preparation),
+            execution=self.execution,
+            training=self._source(train),
+            validation=None if valid is None else self._source(valid),
+            interruption=interruption,
+            saved=self._saved,
+            resume=resume,
+            capture=self._capture,
+        ) as loop:
+            self._loop, self.optimizer, self._saved = loop, state.optimizer, None
+            try:
+                loop.start()
+                loop.train()
+            finally:
+                self.executed, self.eager_because = loop.executed, loop.eager_because
 
     def evaluate(self, data: Data) -> Metrics:
         """Returns mean loss and accuracy over `data`; learns nothing, changes nothing.
@@ -264,20 +302,20 @@ class Trainer:
         """Returns the content of the file that `save` writes."""
         return self._capture().to_bytes()
 
-    def _capture(self) -> Capture:
-        """Returns copies of all that a checkpoint holds; in a fit, also where that stands."""
+    def _capture(self) -> Checkpoint:
+        """Returns copies of everything a checkpoint holds; in a fit, also where that stands."""
+        step, optimizer, fit = self._step, None, None
+        if self._saved is not None:
+            optimizer, fit = self._saved.optimizer, self._saved.fit
         if self._loop is not None:
             self._loop.write_back()
-        kept = None if self._saved is None else self._saved.optimizer
-        if self.optimizer is not None:
-            kept = OptimizerState.of_optimizer(self.model, self.optimizer)
-        step, fit = self._step, self._unfinished
-        if self._loop is not None:
             step, fit = self._loop.step_number, self._loop.fit_state()
-        return capture_snapshot(
-            Snapshot(
+        if self.optimizer is not None:
+            optimizer = OptimizerState.of_optimizer(self.model, self.optimizer)
+        return capture_trainer(
+            TrainerState(
                 *(self.model, self.recipe, self._describe_recipe(), self.seed, self.execution),
-                *(step, self.history, kept, fit, self._device),
+                *(step, self.history, optimizer, fit, self._device),
             )
         )
 
@@ -309,7 +347,7 @@ class Trainer:
             data, source = path, "checkpoint"
         else:
             data, source = read_checkpoint(path), os.fspath(path)
-        saved = decode_snapshot(data, source, model, recipe)
+        saved = read_trainer_state(data, source, model, recipe)
         trainer = cls(
             saved.model,
             saved.recipe,
@@ -328,67 +366,11 @@ class Trainer:
             self._described = self.recipe, self.recipe.describe()
         return self._described[1]
 
-    def _adopt(self, saved: Snapshot) -> None:
+    def _adopt(self, saved: TrainerState) -> None:
         self.history = saved.history
         self.optimizer = None
         self._step = saved.step
         self._saved = saved
-        self._unfinished = saved.fit
-
-    def _fit(
-        self,
-        state: RunState,
-        train: Data,
-        valid: Data | None,
-        interruption: Interruption,
-        left: FitState | None,
-    ) -> None:
-        setup = Setup(self.model, self.recipe, self.seed)
-        self._dispatch.call("on_setup", setup)
-        state.device = self._device = setup.device
-        training = self._source(train)
-        if self.recipe.augmentation:
-            check_augmentations(self.recipe.augmentation, training.example().images, self.seed)
-        validation = None if valid is None else self._source(valid)
-        state.steps_per_epoch = training.steps_per_epoch
-        restoring = None
-        if left is not None and self._saved is not None:
-            warn_of_other_surroundings(self._saved.surroundings, state.device)
-            check_data(left, data_names(training, validation))
-            restoring = Restoring(self._saved, left, self._dispatch)
-        with (
-            isolated_randomness(seeding.derive_seed(self.seed, "build"), state.device),
-            contextlib.closing(self._build(state, (training, validation), left)) as step,
-        ):
-            loop = self._loop = FitLoop(
-                *(state, self._dispatch, step),
-                training=training,
-                validation=validation,
-                interruption=interruption,
-                left=left,
-                restoring=restoring,
-                capture=self._capture,
-            )
-            self._unfinished, self._saved = None, None
-            try:
-                loop.start()
-                loop.train()
-            finally:
-                self.executed, self.eager_because = step.executed, step.eager_because
-
-    def _build(
-        self, state: RunState, data: tuple[BatchSource, BatchSource | None], left: FitState | None
-    ) -> TrainingStep:
-        """Makes all that a step needs; the optimizer comes after device and layout are final."""
-        self._preparation.for_training(self.model, data, self.recipe.training_loss, self.device)
-        optimizer = built_optimizer(self.recipe, self.model, self.optimizer, self._saved, left)
-        state.optimizer = self.optimizer = optimizer
-        steps = state.steps_per_epoch
-        total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
-        schedule = self.recipe.make_schedule(optimizer, total)
-        parts = self.model, optimizer, self.recipe.training_loss, schedule
-        watching = self._dispatch.watched_by
-        return make_step(self.execution, *parts, steps=steps, watched_by=watching)
 
     def _source(self, data: object) -> BatchSource:
         return batch_source(

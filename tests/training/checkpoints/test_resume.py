@@ -225,7 +225,7 @@ def test_epochs_must_be_those_of_the_fit_that_is_resumed(tmp_path: Path) -> None
     assert len(trainer_with().fit(tiny_set(), epochs=2, resume_from=tmp_path)) == 2
 
 
-def test_other_surroundings_are_told(
+def test_another_environment_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer_with(Checkpointing(tmp_path, every_steps=4)).fit(tiny_set())

@@ -12,7 +12,7 @@ from tests.tiny import Recorder, same_weights, tiny_noisy, tiny_set
 from fmnistlab.callbacks import BatchResult, BestWeights, Callback, Checkpointing, Run
 from fmnistlab.errors import ConfigurationError, Terminated
 from fmnistlab.training.checkpoints.folder import checkpoint_name, list_checkpoints
-from fmnistlab.training.loop.interruption import Interruption, heed_termination
+from fmnistlab.training.loop.interruption import Interruption, raise_on_termination
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
 
@@ -119,7 +119,7 @@ def test_somebody_elses_handler_is_left_alone() -> None:
     try:
         with Interruption() as interruption:
             signal.raise_signal(signal.SIGINT)
-        assert not interruption.wished
+        assert not interruption.requested
         assert heard == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -129,8 +129,8 @@ def test_outside_the_main_thread_nothing_is_touched() -> None:
     found: list[bool] = []
 
     def work() -> None:
-        with Interruption() as interruption, heed_termination():
-            found.append(interruption.wished)
+        with Interruption() as interruption, raise_on_termination():
+            found.append(interruption.requested)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -139,7 +139,7 @@ def test_outside_the_main_thread_nothing_is_touched() -> None:
 
 
 def test_termination_can_be_caught_outside_of_a_fit() -> None:
-    with pytest.raises(Terminated) as raised, heed_termination():
+    with pytest.raises(Terminated) as raised, raise_on_termination():
         signal.raise_signal(signal.SIGTERM)
     assert raised.value.code == 143
 

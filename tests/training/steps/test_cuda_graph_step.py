@@ -49,7 +49,7 @@ def trained(
     schedule = recipe.make_schedule(optimizer, 2 * training.steps_per_epoch)
     step = kind(model, optimizer, recipe.training_loss, schedule, **options)  # type: ignore[arg-type]
     torch.manual_seed(7)
-    results = [made for epoch in (1, 2) for made in step.epoch(training, epoch, lasting=True)]
+    results = [made for epoch in (1, 2) for made in step.epoch(training, epoch, persistent=True)]
     step.close()
     return results, optimizer
 
@@ -83,9 +83,9 @@ def test_results_of_a_long_epoch_are_not_overwritten_by_the_next_one() -> None:
     training = source(tiny_set(80), recipe)
     optimizer = recipe.make_optimizer(model)
     step = CudaGraphStep(model, optimizer, recipe.training_loss, None, capture=lambda run: run)
-    first = list(step.epoch(training, 1, lasting=True))
+    first = list(step.epoch(training, 1, persistent=True))
     kept = [made.logits.clone() for made in first]
-    list(step.epoch(training, 2, lasting=True))
+    list(step.epoch(training, 2, persistent=True))
     assert all(torch.equal(made.logits, copy) for made, copy in zip(first, kept, strict=True))
 
 
@@ -99,7 +99,7 @@ def test_a_model_that_changes_in_the_middle_of_an_epoch_is_trained_as_it_is_now(
         step = kind(model, optimizer, recipe.training_loss, None, **options)
         torch.manual_seed(3)
         for epoch in (1, 2):
-            for number, result in enumerate(step.epoch(training, epoch, lasting=True)):
+            for number, result in enumerate(step.epoch(training, epoch, persistent=True)):
                 made.append(result)
                 if (epoch, number) == (1, 4):
                     model[4].eval()  # the dropout
@@ -128,7 +128,7 @@ def test_a_callback_that_leaves_the_contract_ends_the_fit() -> None:
     model, recipe = tiny_linear(), RECIPES["adam"]
     optimizer = recipe.make_optimizer(model)
     step = CudaGraphStep(model, optimizer, recipe.training_loss, None, capture=lambda run: run)
-    list(step.epoch(source(tiny_set(80), recipe), 1, lasting=False))
+    list(step.epoch(source(tiny_set(80), recipe), 1, persistent=False))
     step.refresh()
     model.register_forward_hook(lambda *arguments: None)
     with pytest.raises(ConfigurationError, match="Sequential has hooks"):

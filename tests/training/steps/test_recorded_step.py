@@ -534,7 +534,7 @@ def test_hooks_of_anybody_are_seen_as_long_as_they_are_there(name: str) -> None:
         (torch.no_grad, "gradients are switched off"),
     ],
 )
-def test_unusual_surroundings_are_seen(mode: Callable[[], Any], reason: str) -> None:
+def test_an_unusual_environment_is_seen(mode: Callable[[], Any], reason: str) -> None:
     with mode():
         assert reason in (why_not(Free()) or "")
 

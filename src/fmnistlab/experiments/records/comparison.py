@@ -21,7 +21,7 @@ from fmnistlab.experiments.run_folder_state import CHECKPOINT, CONFIG, HISTORY_J
 TIMES: Final = ("seconds",)
 """What is another number each time."""
 
-_NOT_REPEATED: Final = ("history", "surroundings", "origin")
+_NOT_REPEATED: Final = ("history", "environment", "origin")
 """Parts of a checkpoint's state: the first is compared by epochs, all else is the environment."""
 
 

@@ -21,7 +21,7 @@ from fmnistlab.experiments.run_folder_state import CHECKPOINT
 from fmnistlab.foundation.regular_file import read_regular_file
 from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.checkpoints.file import decode_checkpoint
-from fmnistlab.training.checkpoints.trainer_state import decode_snapshot
+from fmnistlab.training.checkpoints.trainer_state import read_trainer_state
 from fmnistlab.training.records.history import History
 
 
@@ -90,11 +90,11 @@ def _read_saved(path: Path) -> SavedTraining:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
     checkpoint = decode_checkpoint(content, path)
-    snapshot = decode_snapshot(content, path, None, None)
+    trainer = read_trainer_state(content, path, None, None)
     return SavedTraining(
         tensors=checkpoint.tensors,
         state=checkpoint.state,
-        history=snapshot.history,
-        weights_sha256=weights_sha256(snapshot.model),
-        parameters=sum(parameter.numel() for parameter in snapshot.model.parameters()),
+        history=trainer.history,
+        weights_sha256=weights_sha256(trainer.model),
+        parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
     )

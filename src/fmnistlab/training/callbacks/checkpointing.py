@@ -12,7 +12,7 @@ from fmnistlab.errors import CheckpointWriteError, ConfigurationError
 from fmnistlab.foundation.checks import number, whole_number
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.run import BatchResult, Run
-from fmnistlab.training.checkpoints.file import Capture, write_checkpoint
+from fmnistlab.training.checkpoints.file import Checkpoint, write_checkpoint
 from fmnistlab.training.checkpoints.folder import (
     checkpoint_name,
     checkpoint_owner,
@@ -140,7 +140,7 @@ class Checkpointing(Callback):
             step = run.step
             run.capture(functools.partial(self._submit, self._writer, step))
 
-    def _submit(self, writer: ThreadPoolExecutor, step: int, captured: Capture) -> None:
+    def _submit(self, writer: ThreadPoolExecutor, step: int, captured: Checkpoint) -> None:
         self._writing = writer.submit(self._write, captured, step)
 
     def _wait(self) -> None:
@@ -149,7 +149,7 @@ class Checkpointing(Callback):
         if writing is not None:
             writing.result()
 
-    def _write(self, captured: Capture, step: int) -> None:
+    def _write(self, captured: Checkpoint, step: int) -> None:
         path = self._folder / checkpoint_name(step)
         write_checkpoint(path, captured.to_bytes())
         self.newest = path

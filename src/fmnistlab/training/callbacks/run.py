@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Float, Shaped
-from fmnistlab.training.checkpoints.file import Capture
+from fmnistlab.training.checkpoints.file import Checkpoint
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.records.history import History
 from fmnistlab.training.records.meter import Meter
@@ -76,8 +76,8 @@ class RunState:
     first_epoch: int = 1
     batch: int = 0
     meter: Meter = dataclasses.field(default_factory=Meter)
-    receivers: list[Callable[[Capture], object]] = dataclasses.field(default_factory=list)
-    captured: Capture | None = None
+    receivers: list[Callable[[Checkpoint], object]] = dataclasses.field(default_factory=list)
+    captured: Checkpoint | None = None
 
 
 class Run:
@@ -168,7 +168,7 @@ class Run:
         if self._state.stop_reason is None:
             self._state.stop_reason = reason
 
-    def capture(self, receive: Callable[[Capture], object]) -> None:
+    def capture(self, receive: Callable[[Checkpoint], object]) -> None:
         """Asks for a copy of all that it takes to go on from here; see `Checkpointing`.
 
         It is made when all callbacks have heard of the present step or epoch, so that it holds
@@ -180,7 +180,7 @@ class Run:
         self._state.receivers.append(receive)
 
     @property
-    def captured(self) -> Capture | None:
+    def captured(self) -> Checkpoint | None:
         """After Ctrl-C, SIGTERM or SIGHUP: the state in which the fit was interrupted, else None.
 
         Whatever callbacks, such as `BestWeights`, have done to the model since is not in it.

@@ -39,23 +39,13 @@ _MISMADE = (
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint holds.
+    """What a checkpoint file holds.
 
     Attributes:
-        tensors: by name, on the CPU.
-        state: everything else, plain JSON values.
-    """
-
-    tensors: dict[str, torch.Tensor]
-    state: dict[str, Any]
-
-
-class Capture(NamedTuple):
-    """All that a checkpoint shall hold, copied, so that the training may go on meanwhile.
-
-    Attributes:
-        tensors: by name, each with memory of its own, of any layout.
-        state: everything else, plain JSON values, or functions that return such when it is written.
+        tensors: by name; read from a file on the CPU, copied from a training on its device, each
+            with memory of its own, of any layout.
+        state: everything else, plain JSON values; of a copy also functions that return such values
+            when it is written.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -79,7 +69,7 @@ def encode_checkpoint(tensors: Mapping[str, torch.Tensor], state: Mapping[str, A
 
     Args:
         tensors: by name, as `copied` returns them.
-        state: as a `Capture` has it.
+        state: as a `Checkpoint` has it.
 
     Raises:
         TypeError, ValueError: `state` is not JSON-able.
@@ -125,7 +115,7 @@ def decode_checkpoint(data: bytes, source: str | os.PathLike[str]) -> Checkpoint
             )
         return Checkpoint(safetensors.torch.load(data), state)
     except _MISMADE as error:
-        # Its hash is right, so somebody made it so.
+        # The hash matches, so this is not accidental damage.
         raise CheckpointDamagedError(
             f"{source}: no checkpoint that fmnistlab has written: {error!r}"
         ) from error
@@ -188,7 +178,7 @@ def _metadata(data: bytes, source: str | os.PathLike[str]) -> dict[str, str]:
             raise ValueError("its header is cut off")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
         if not {_STATE, "sha256"} <= set(metadata):
-            raise ValueError("it is a safetensors file of somebody else")
+            raise ValueError("it is a safetensors file not written by fmnistlab")
         return {name: str(value) for name, value in metadata.items()}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointDamagedError(

@@ -14,7 +14,7 @@ from fmnistlab.foundation.logger import get_logger
 from fmnistlab.training.checkpoints.file import decode_checkpoint, read_checkpoint
 from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.folder import newest_checkpoint
-from fmnistlab.training.checkpoints.trainer_state import Snapshot, decode_snapshot
+from fmnistlab.training.checkpoints.trainer_state import TrainerState, read_trainer_state
 from fmnistlab.training.recipes.described import SettingDifference, difference
 from fmnistlab.training.recipes.recipe import Recipe
 
@@ -26,7 +26,7 @@ def read_for_resume(
     model: nn.Module,
     recipe: Recipe,
     settings: Mapping[str, Any],
-) -> Snapshot:
+) -> TrainerState:
     """Reads the checkpoint of an interrupted fit and puts its weights into the model.
 
     Args:
@@ -51,9 +51,9 @@ def read_for_resume(
             f"{found}: no checkpoint that fmnistlab has written: {error!r}"
         ) from error
     check_settings(then, settings, os.fspath(found))
-    snapshot = decode_snapshot(content, found, model, recipe)
-    _logger.info("going on from %s, after step %s", found, f"{snapshot.step:,}")
-    return snapshot
+    trainer = read_trainer_state(content, found, model, recipe)
+    _logger.info("going on from %s, after step %s", found, f"{trainer.step:,}")
+    return trainer
 
 
 def check_settings(then: Mapping[str, Any], now: Mapping[str, Any], source: str) -> None:
@@ -103,12 +103,12 @@ def setting_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list
 
 
 def fit_to_finish(
-    left: FitState | None, epochs: int | None, resume_from: str | os.PathLike[str] | None
+    unfinished: FitState | None, epochs: int | None, resume_from: str | os.PathLike[str] | None
 ) -> FitState | None:
-    """Returns where the fit stands that is to be finished now, or None if a new one shall begin.
+    """Returns where the fit stands that is to be finished now, or None if a new one begins.
 
     Args:
-        left: where the last fit was left, or None if it came to its end.
+        unfinished: where the last fit stands, or None if it came to its end.
         epochs: what `Trainer.fit` was given.
         resume_from: likewise.
 
@@ -116,21 +116,21 @@ def fit_to_finish(
         CheckpointError: there is nothing to finish in `resume_from`.
         ConfigurationError: `epochs` asks for something else than finishing it.
     """
-    if resume_from is not None and left is None:
+    if resume_from is not None and unfinished is None:
         raise CheckpointError(
             f"{os.fspath(resume_from)}: its training came to its end, so there is nothing to "
             "resume. To train it further use Trainer.load."
         )
-    if left is None or epochs is None:
-        return left
-    planned = left.last_epoch - left.first_epoch + 1
+    if unfinished is None or epochs is None:
+        return unfinished
+    planned = unfinished.last_epoch - unfinished.first_epoch + 1
     if resume_from is not None:
         if epochs != planned:
             raise ConfigurationError(
                 f"epochs is {epochs}, but the fit that is resumed has {planned}; leave epochs out."
             )
-        return left
-    if left.batch > 0:
+        return unfinished
+    if unfinished.batch > 0:
         raise ConfigurationError(
             "The last fit was interrupted in the middle of an epoch; call fit without epochs to "
             "finish it first."
@@ -138,17 +138,17 @@ def fit_to_finish(
     return None
 
 
-def check_data(left: FitState, now: Mapping[str, str | None]) -> None:
+def check_data(fit: FitState, now: Mapping[str, str | None]) -> None:
     """Refuses to go on with other data than the fit began with.
 
     Args:
-        left: where the fit stands.
+        fit: where the fit stands.
         now: names of the data that it is to go on with; see `BatchSource.identity`.
 
     Raises:
         CheckpointError: they are others.
     """
-    then = left.data() if callable(left.data) else left.data
+    then = fit.data() if callable(fit.data) else fit.data
     for part, kind in {"train": "training", "valid": "validation"}.items():
         if then[part] != now[part]:
             raise CheckpointError(

@@ -24,7 +24,6 @@ from fmnistlab.models.registry import ModelOrigin, create_model, model_origin, m
 from fmnistlab.seeding import checked_seed
 from fmnistlab.training.checkpoints.arrangement import Arrangement
 from fmnistlab.training.checkpoints.file import (
-    Capture,
     Checkpoint,
     copied,
     decode_checkpoint,
@@ -44,7 +43,7 @@ _FIT = "fit/"
 _logger = get_logger(__name__)
 
 
-class Snapshot(NamedTuple):
+class TrainerState(NamedTuple):
     """Everything a trainer needs to go on.
 
     Attributes:
@@ -58,7 +57,7 @@ class Snapshot(NamedTuple):
         optimizer: state of the optimizer, or None if there was none.
         fit: where the fit stands that goes on, or None between two fits.
         device: where it was trained, or None; not read back.
-        surroundings: in which it was saved; see `surroundings`.
+        environment: in which it was saved; see `present_environment`.
         weights: what the file holds for the model, by name, on the CPU; empty if not read back.
     """
 
@@ -72,13 +71,13 @@ class Snapshot(NamedTuple):
     optimizer: OptimizerState | None
     fit: FitState | None = None
     device: torch.device | None = None
-    surroundings: Mapping[str, str] = MappingProxyType({})
+    environment: Mapping[str, str] = MappingProxyType({})
     weights: Mapping[str, Tensor] = MappingProxyType({})
 
 
-def capture_snapshot(snapshot: Snapshot) -> Capture:
-    """Returns copies of all that a checkpoint file shall hold."""
-    model, optimizer = snapshot.model, snapshot.optimizer
+def capture_trainer(saved: TrainerState) -> Checkpoint:
+    """Returns copies of all that a checkpoint file holds."""
+    model, optimizer = saved.model, saved.optimizer
     tensors = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
     if optimizer is not None:
         tensors |= {_OPTIMIZER + name: t for name, t in optimizer.packed.tensors.items()}
@@ -88,22 +87,22 @@ def capture_snapshot(snapshot: Snapshot) -> Capture:
             "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
         },
         "origin": dataclasses.asdict(model_origin(model)),
-        "recipe": snapshot.described,
-        "seed": snapshot.seed,
-        "execution": snapshot.execution,
-        "step": snapshot.step,
-        "history": snapshot.history.to_json(),
+        "recipe": saved.described,
+        "seed": saved.seed,
+        "execution": saved.execution,
+        "step": saved.step,
+        "history": saved.history.to_json(),
         "optimizer": None if optimizer is None else optimizer.to_json(),
         "fit": None,
-        "surroundings": surroundings(snapshot.device),
+        "environment": present_environment(saved.device),
     }
-    if snapshot.fit is not None:
-        of_fit, state["fit"] = snapshot.fit.pack()
+    if saved.fit is not None:
+        of_fit, state["fit"] = saved.fit.pack()
         tensors |= {_FIT + name: tensor for name, tensor in of_fit.items()}
-    return Capture(copied(tensors), state)
+    return Checkpoint(copied(tensors), state)
 
 
-def surroundings(device: torch.device | None) -> dict[str, str]:
+def present_environment(device: torch.device | None) -> dict[str, str]:
     """Returns what the bits of a training depend on besides data, recipe and seed.
 
     Args:
@@ -117,13 +116,13 @@ def surroundings(device: torch.device | None) -> dict[str, str]:
     }
 
 
-def warn_of_other_surroundings(saved: Mapping[str, str], device: torch.device) -> None:
-    """Logs in which of `surroundings` this process differs from the one that wrote a checkpoint."""
-    now = surroundings(device)
+def warn_of_other_environment(saved: Mapping[str, str], device: torch.device) -> None:
+    """Logs in which of `present_environment` this process differs from the one that wrote a checkpoint."""
+    now = present_environment(device)
     differing = [f"{name} {old} -> {now[name]}" for name, old in saved.items() if old != now[name]]
     if differing:
         _logger.warning(
-            "going on in other surroundings (%s): the last bits may differ", ", ".join(differing)
+            "going on in another environment (%s): the last bits may differ", ", ".join(differing)
         )
 
 
@@ -136,7 +135,7 @@ def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> N
         source: where that was recorded.
     """
     if then.package is None and now.package is None:
-        return  # this package's version is one of the surroundings, and scripts have none
+        return  # this package's version is part of the environment, and scripts have none
     if then != now:
         _logger.warning(
             "%s: recorded with a model of %s, now it is of %s: it may compute something else",
@@ -146,13 +145,13 @@ def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> N
         )
 
 
-def decode_snapshot(
+def read_trainer_state(
     data: bytes,
     path: str | os.PathLike[str],
     model: nn.Module | None,
     recipe: Recipe | None,
-) -> Snapshot:
-    """Reads what `encode_snapshot` returned.
+) -> TrainerState:
+    """Reads what `capture_trainer` returned.
 
     Args:
         data: the content of the file.
@@ -185,7 +184,7 @@ def _rebuilt(
     path: str | os.PathLike[str],
     model: nn.Module | None,
     recipe: Recipe | None,
-) -> Snapshot:
+) -> TrainerState:
     state = checkpoint.state
     for name, kind in {"seed": int, "step": int, "execution": str, "history": str}.items():
         if type(state[name]) is not kind:
@@ -227,7 +226,7 @@ def _rebuilt(
     fit = None
     if state["fit"] is not None:
         fit = FitState.unpack(_strip(checkpoint.tensors, _FIT), state["fit"])
-    return Snapshot(
+    return TrainerState(
         model,
         recipe,
         described,
@@ -237,7 +236,7 @@ def _rebuilt(
         history,
         optimizer,
         fit,
-        surroundings=state["surroundings"],
+        environment=state["environment"],
         weights=weights,
     )
 

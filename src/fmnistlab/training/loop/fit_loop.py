@@ -19,16 +19,17 @@ from fmnistlab.foundation.global_random import (
 )
 from fmnistlab.training.callbacks.run import BatchResult, Run, RunState
 from fmnistlab.training.checkpoints.arrangement import Arrangement
-from fmnistlab.training.checkpoints.file import Capture
+from fmnistlab.training.checkpoints.file import Checkpoint
 from fmnistlab.training.checkpoints.fit_state import FitState, generator_states
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.device import named_memory_errors
 from fmnistlab.training.evaluation import evaluate_source
+from fmnistlab.training.execution import Executed
 from fmnistlab.training.loop.dispatch import Dispatch
 from fmnistlab.training.loop.explosion import ExplosionWatch
 from fmnistlab.training.loop.finite import FiniteCheck
 from fmnistlab.training.loop.interruption import Interruption
-from fmnistlab.training.loop.restoring import Restoring
+from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.loss_weights import label_weights
 from fmnistlab.training.records.epoch_record import EpochRecord
 from fmnistlab.training.records.meter import Meter
@@ -37,7 +38,7 @@ from fmnistlab.training.steps.eager import StepResult, TrainingStep
 
 
 class FitLoop:
-    """Trains the epochs of a fit, from its beginning or from where it was left.
+    """Trains the epochs of a fit, from its beginning or from where it is resumed.
 
     Args:
         state: of the fit; the loop keeps it up to date.
@@ -45,10 +46,9 @@ class FitLoop:
         step: makes the steps.
         training: on the model's device.
         validation: likewise, or None.
-        interruption: tells when somebody wishes that the fit ends.
-        left: where the fit was left, or None if it begins.
-        restoring: puts it back there; None if it begins.
-        capture: copies all that a checkpoint holds.
+        interruption: tells when a signal has arrived.
+        resume: where the fit goes on, or None if it begins.
+        capture: copies everything a checkpoint holds.
     """
 
     def __init__(
@@ -60,9 +60,8 @@ class FitLoop:
         training: BatchSource,
         validation: BatchSource | None,
         interruption: Interruption,
-        left: FitState | None,
-        restoring: Restoring | None,
-        capture: Callable[[], Capture],
+        resume: ResumePoint | None,
+        capture: Callable[[], Checkpoint],
     ) -> None:
         self._state = state
         self._capture = capture
@@ -71,14 +70,13 @@ class FitLoop:
         self._step = step
         self._training, self._validation = training, validation
         self._interruption = interruption
-        self._left = left
-        self._restoring = restoring
-        self._began = self._arrangement() if left is None else left.began
+        self._resume = resume
+        self._began = self._arrangement() if resume is None else resume.fit.began
         self._epoch_began: Arrangement | None = None
         self._checked = False
         self._finite = FiniteCheck(state.model, self._run.optimizer, self._run.device)
         finished = state.history[state.first_epoch - 1 :]
-        self._explosion = ExplosionWatch(None if left is None else left.start, finished)
+        self._explosion = ExplosionWatch(None if resume is None else resume.fit.start, finished)
         self._generators: list[Tensor] = []
         self._started = time.perf_counter()
         self._data = functools.cache(functools.partial(data_names, training, validation))
@@ -88,27 +86,37 @@ class FitLoop:
         """Training steps made so far, over all epochs and fits."""
         return self._state.step
 
+    @property
+    def executed(self) -> Executed:
+        """How steps are executed."""
+        return self._step.executed
+
+    @property
+    def eager_because(self) -> str | None:
+        """Why they are executed as the model is written; None if they are not."""
+        return self._step.eager_because
+
     def write_back(self) -> None:
-        """Puts weights, gradients and optimizer state where everybody looks for them."""
+        """Puts weights, gradients and optimizer state where torch has them."""
         self._step.write_back()
 
     def start(self) -> None:
         """Calls `on_fit_start`; callbacks of a fit that goes on learn where they were."""
         self._dispatch.call("on_fit_start", self._run)
-        if self._restoring is not None and self._left is not None:
-            self._restoring.callbacks()
-            if self._left.batch == 0:
-                self._restoring.everything(self._state, self._step)
+        if self._resume is not None:
+            self._resume.restore_callbacks(self._dispatch)
+            if self._resume.fit.batch == 0:
+                self._resume.restore(self._state, self._step, self._dispatch)
 
     def train(self) -> None:
-        """Trains until the last epoch is over or somebody has stopped the fit.
+        """Trains until the last epoch is over or the fit is stopped.
 
         Raises:
             BaseException: whatever a callback raises.
             ConfigurationError: the optimizer has a state that no checkpoint could keep.
             NonFiniteError: a loss, a gradient or a weight is not finite.
             DeviceMemoryError: the device has too little memory.
-            KeyboardInterrupt, Terminated: somebody wished that the fit ends.
+            KeyboardInterrupt, Terminated: a signal has arrived.
         """
         state = self._state
         while self._goes_on():
@@ -117,12 +125,12 @@ class FitLoop:
             state.batch = 0
             self._explosion.after_epoch(record)
             self._dispatch.call("on_epoch_end", self._run, record)
-            self._settle()
+            self._deliver_captures()
 
     def _goes_on(self) -> bool:
         """Returns whether there is another epoch to train; one that has begun is finished first."""
         state = self._state
-        begun = self._left is not None and self._left.batch > 0
+        begun = self._resume is not None and self._resume.fit.batch > 0
         return begun or (len(state.history) < state.last_epoch and state.stop_reason is None)
 
     def fit_state(self) -> FitState:
@@ -156,37 +164,38 @@ class FitLoop:
         """Trains and validates one epoch, or what is left of it."""
         state, dispatch = self._state, self._dispatch
         seed_all(seeding.derive_seed(state.seed, "noise", state.epoch))
-        left, self._left = self._left, None
-        self._begin(left)
+        resume, self._resume = self._resume, None
+        fit = None if resume is None else resume.fit
+        self._begin(fit)
         state.model.train()
-        self._start_epoch(left)
+        self._start_epoch(resume)
         listened = dispatch.listens("on_batch_end")
-        for made in self._steps(left, lasting=listened):
+        for result in self._steps(fit, persistent=listened):
             state.step += 1
             state.batch += 1
-            state.meter.add(*made)
-            self._finite.after_step(self._step, made.loss, state.epoch, state.step)
-            self._explosion.after_step(made.loss)
+            state.meter.add(*result)
+            self._finite.after_step(self._step, result.loss, state.epoch, state.step)
+            self._explosion.after_step(result.loss)
             self._check_optimizer()
             if listened:
-                dispatch.call("on_batch_end", self._run, self._result(made))
-            if state.receivers or self._interruption.wished:
-                self._settle()
+                dispatch.call("on_batch_end", self._run, self._batch_result(result))
+            if state.receivers or self._interruption.requested:
+                self._deliver_captures()
         self._step.write_back()
         return self._record()
 
-    def _start_epoch(self, left: FitState | None) -> None:
+    def _start_epoch(self, resume: ResumePoint | None) -> None:
         """Calls `on_epoch_start`; what it does to an epoch that goes on was done before."""
-        restoring = None if left is None or left.batch == 0 else self._restoring
-        if restoring is None:
+        within = resume if resume is not None and resume.fit.batch > 0 else None
+        if within is None:
             self._epoch_began = self._arrangement()
         else:
-            self._epoch_began = None if left is None else left.epoch_began
-            restoring.before_epoch(self._run.optimizer)
+            self._epoch_began = within.fit.epoch_began
+            within.arrange_epoch(self._run.optimizer)
         self._dispatch.call("on_epoch_start", self._run)
         self._step.refresh()
-        if restoring is not None:
-            restoring.everything(self._state, self._step)
+        if within is not None:
+            within.restore(self._state, self._step, self._dispatch)
 
     def _arrangement(self) -> Arrangement:
         return Arrangement.of(self._state.model, self._run.optimizer)
@@ -198,41 +207,43 @@ class FitLoop:
             OptimizerState.of_optimizer(state.model, optimizer)
             self._checked = True
 
-    def _begin(self, left: FitState | None) -> None:
+    def _begin(self, fit: FitState | None) -> None:
         """Puts counters, meter and the data's generators to the beginning of the epoch's rest."""
-        self._state.batch = 0 if left is None else left.batch
+        self._state.batch = 0 if fit is None else fit.batch
         weights = label_weights(self._state.recipe.training_loss)
-        self._state.meter = (
-            Meter(weights) if left is None else Meter.from_state(left.meter, weights)
-        )
-        if left is not None:
-            pairs = zip(self._training.generators, left.generators, strict=True)
+        self._state.meter = Meter(weights) if fit is None else Meter.from_state(fit.meter, weights)
+        if fit is not None:
+            pairs = zip(self._training.generators, fit.generators, strict=True)
             for generator, saved in pairs:
                 generator.set_state(saved)
         self._generators = generator_states(self._training.generators)
-        self._started = time.perf_counter() - (0.0 if left is None else left.seconds)
+        self._started = time.perf_counter() - (0.0 if fit is None else fit.seconds)
 
-    def _steps(self, left: FitState | None, *, lasting: bool) -> Iterator[StepResult]:
+    def _steps(self, fit: FitState | None, *, persistent: bool) -> Iterator[StepResult]:
         """Makes the steps of the epoch's rest."""
         state = self._state
 
-        def ready() -> None:
-            if left is not None and left.random is not None:
-                restore_random_states(left.random, state.device)
+        def restore_random() -> None:
+            if fit is not None and fit.random is not None:
+                restore_random_states(fit.random, state.device)
 
         with named_memory_errors(self._run.device, "training", state.recipe.batch_size):
             yield from self._step.epoch(
-                self._training, state.epoch, lasting=lasting, start=state.batch, ready=ready
+                self._training,
+                state.epoch,
+                persistent=persistent,
+                start=state.batch,
+                on_positioned=restore_random,
             )
 
-    def _result(self, made: StepResult) -> BatchResult:
+    def _batch_result(self, result: StepResult) -> BatchResult:
         return BatchResult(
             epoch=self._state.epoch,
             batch=self._state.batch,
             step=self._state.step,
-            loss=made.loss,
-            logits=made.logits,
-            labels=made.labels,
+            loss=result.loss,
+            logits=result.logits,
+            labels=result.labels,
         )
 
     def _record(self) -> EpochRecord:
@@ -269,19 +280,19 @@ class FitLoop:
                 "that are not finite."
             )
 
-    def _settle(self) -> None:
+    def _deliver_captures(self) -> None:
         """Delivers requested captures, then stops if a signal arrived.
 
         All callbacks have heard of the step or epoch by now, so their own states are up to date.
         """
         receivers, self._state.receivers = self._state.receivers, []
-        if not receivers and not self._interruption.wished:
+        if not receivers and not self._interruption.requested:
             return
         self._step.write_back()
         captured = self._capture()
         for receive in receivers:
             receive(captured)
-        if self._interruption.wished:
+        if self._interruption.requested:
             # On the way out random states and perhaps weights are put back; this stays.
             self._state.captured = captured
             raise self._interruption.error()

@@ -1,4 +1,4 @@
-"""The first Ctrl-C or SIGTERM is a wish, heeded between two steps; the second one is an order."""
+"""The first Ctrl-C, SIGTERM or SIGHUP stops a fit after the current step, a second one at once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ for _name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
 
 
 @contextlib.contextmanager
-def heed_termination() -> Iterator[None]:
+def raise_on_termination() -> Iterator[None]:
     """Lets SIGTERM and SIGHUP raise `Terminated` inside the block, so that all is left in order.
 
-    Handlers that somebody else has set stay, and so does everything outside the main thread.
+    Handlers of others stay, and so does everything outside the main thread.
     """
     changed: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
@@ -43,13 +43,13 @@ def _raise_terminated(number: int, _frame: FrameType | None) -> None:
 class Interruption:
     """Notices signals inside a `with` block.
 
-    A handler that somebody else has set is left alone, and so is everything outside the main
+    A handler of others is left alone, and so is everything outside the main
     thread, where Python allows no handlers. After the first signal the handlers from before are
     back, so a second one does what it always did.
     """
 
     def __init__(self) -> None:
-        self._wished: int | None = None
+        self._signal: int | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:  # noqa: PYI034 - the checks of types in tests know no Self
@@ -68,22 +68,22 @@ class Interruption:
         traceback: TracebackType | None,
     ) -> None:
         self._put_back()
-        if kind is None and self.wished:  # it came when there was no step left to heed it after
+        if kind is None and self.requested:  # it came after the last step
             raise self.error()
 
     @property
-    def wished(self) -> bool:
-        """Whether somebody wishes that the fit ends."""
-        return self._wished is not None
+    def requested(self) -> bool:
+        """Whether a signal has arrived."""
+        return self._signal is not None
 
     def error(self) -> BaseException:
-        """Returns what a fit raises to heed the wish: KeyboardInterrupt or Terminated."""
-        if self._wished is None or self._wished == signal.SIGINT:
+        """Returns what a fit raises after a signal: KeyboardInterrupt or Terminated."""
+        if self._signal is None or self._signal == signal.SIGINT:
             return KeyboardInterrupt("the fit was interrupted")
-        return Terminated(self._wished)
+        return Terminated(self._signal)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._wished = number
+        self._signal = number
         self._put_back()
 
     def _put_back(self) -> None:

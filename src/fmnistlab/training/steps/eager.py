@@ -144,21 +144,21 @@ class TrainingStep:
         training: BatchSource,
         epoch: int,
         *,
-        lasting: bool,
+        persistent: bool,
         start: int = 0,
-        ready: Callable[[], object] = do_nothing,
+        on_positioned: Callable[[], object] = do_nothing,
     ) -> Iterator[StepResult]:
         """Makes the steps of an epoch and yields the result of each.
 
         Args:
             training: on the model's device.
             epoch: number of the epoch, from 1.
-            lasting: whether results are needed longer than the epoch.
+            persistent: whether results are needed longer than the epoch.
             start: steps at the beginning that were made already, in an earlier process.
-            ready: called when their batches are behind and before the next one is fetched.
+            on_positioned: called when their batches are skipped, before the next one is fetched.
         """
         batches = training.training_batches(epoch, start)
-        ready()
+        on_positioned()
         for batch in batches:
             loss, logits = self(batch)
             yield StepResult(loss, logits, batch.labels)
@@ -170,16 +170,17 @@ class TrainingStep:
             return float(sum(p.sum() for group in groups for p in group["params"]))
 
     def write_back(self) -> None:
-        """Puts weights, gradients and optimizer state where everybody looks for them.
+        """Puts weights, gradients and optimizer state where torch has them.
 
-        Steps that keep them elsewhere for speed override this; it is called before anybody looks.
+        Steps that keep them elsewhere for speed override this; it is called before a callback, a
+        checkpoint or a caller looks at them.
         """
 
     def refresh(self) -> None:
         """Takes up whatever a callback changed; called after callbacks had their turn."""
 
     def close(self) -> None:
-        """Ends the work; model and optimizer are left as anybody would expect them."""
+        """Ends the work; model and optimizer are left as plain steps leave them."""
 
 
 _EMPTY: Final = inspect.Parameter.empty

@@ -28,7 +28,7 @@ from fmnistlab.training.steps.recorded.contract import objection, taken_for_gran
 WARM_UP_RUNS: Final = 3
 """Runs before the capture, as PyTorch's notes on CUDA graphs advise."""
 
-Capture = Callable[[Callable[[], None]], Callable[[], None]]
+GraphCapture = Callable[[Callable[[], None]], Callable[[], None]]
 """Turns a function into one that does the same from a graph."""
 
 
@@ -62,7 +62,7 @@ class CudaGraphStep(TrainingStep):
         optimizer: torch.optim.Optimizer,
         loss: LossFunction,
         schedule: LRScheduler | None,
-        capture: Capture = capture_on_cuda,
+        capture: GraphCapture = capture_on_cuda,
     ) -> None:
         super().__init__(model, optimizer, loss, schedule)
         self.eager_because: str | None = None
@@ -83,9 +83,9 @@ class CudaGraphStep(TrainingStep):
         training: BatchSource,
         epoch: int,
         *,
-        lasting: bool,
+        persistent: bool,
         start: int = 0,
-        ready: Callable[[], object] = do_nothing,
+        on_positioned: Callable[[], object] = do_nothing,
     ) -> Iterator[StepResult]:
         """Makes the steps of an epoch; see `TrainingStep`.
 
@@ -99,11 +99,13 @@ class CudaGraphStep(TrainingStep):
         if self._replay is None:
             self._prepare(training)
         made = start
-        for result in self._replayed(epoch, start, ready):
+        for result in self._replayed(epoch, start, on_positioned):
             made += 1
-            yield StepResult(*(part.clone() for part in result)) if lasting else result
-        first = ready if made == start else do_nothing
-        yield from super().epoch(training, epoch, lasting=lasting, start=made, ready=first)
+            yield StepResult(*(part.clone() for part in result)) if persistent else result
+        first = on_positioned if made == start else do_nothing
+        yield from super().epoch(
+            training, epoch, persistent=persistent, start=made, on_positioned=first
+        )
 
     def refresh(self) -> None:
         """Forgets the graph if a callback changed what it takes for granted."""
@@ -137,14 +139,14 @@ class CudaGraphStep(TrainingStep):
         )
 
     def _replayed(
-        self, epoch: int, start: int, ready: Callable[[], object]
+        self, epoch: int, start: int, on_positioned: Callable[[], object]
     ) -> Iterator[StepResult]:
         """Makes all steps with full batches."""
         program, replay = self._program, self._replay
         if program is None or replay is None:
             return
         program.begin(epoch, start)
-        ready()
+        on_positioned()
         for number in range(start, program.steps):
             replay()
             if self._schedule is not None:

@@ -54,7 +54,7 @@ def objection(model: nn.Module, optimizer: torch.optim.Optimizer, loss: LossFunc
         or _of_optimizer(optimizer)
         or _of_parameters(model, optimizer, held)
         or hooked(modules, optimizer)
-        or _of_surroundings()
+        or _of_environment()
     )
 
 
@@ -172,7 +172,7 @@ def _of_parameters(
     return None
 
 
-def _of_surroundings() -> str | None:
+def _of_environment() -> str | None:
     if torch.is_anomaly_enabled() or torch.is_autocast_enabled("cpu"):
         return "anomaly detection or autocast is on"
     if not torch.is_grad_enabled():

@@ -1,0 +1,118 @@
+"""How a fit is opened: its data checked, its optimizer and its step built, in this order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import torch
+
+from fmnistlab import seeding
+from fmnistlab.data.augmentation import check_augmentations
+from fmnistlab.data.batch import BatchSource
+from fmnistlab.foundation.global_random import isolated_randomness
+from fmnistlab.training.callbacks.run import Run, RunState
+from fmnistlab.training.checkpoints.file import Checkpoint
+from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
+from fmnistlab.training.checkpoints.resume import check_data
+from fmnistlab.training.checkpoints.trainer_state import (
+    TrainerState,
+    warn_of_other_environment,
+)
+from fmnistlab.training.execution import Execution
+from fmnistlab.training.loop.dispatch import Dispatch
+from fmnistlab.training.loop.fit_loop import FitLoop, data_names
+from fmnistlab.training.loop.interruption import Interruption
+from fmnistlab.training.loop.preparation import Preparation
+from fmnistlab.training.loop.resume_point import ResumePoint
+from fmnistlab.training.steps.choice import make_step
+from fmnistlab.training.steps.eager import TrainingStep
+
+
+@contextlib.contextmanager
+def opened_loop(
+    state: RunState,
+    dispatch: Dispatch,
+    preparation: Preparation,
+    *,
+    execution: Execution,
+    training: BatchSource,
+    validation: BatchSource | None,
+    interruption: Interruption,
+    saved: TrainerState | None,
+    resume: ResumePoint | None,
+    capture: Callable[[], Checkpoint],
+) -> Iterator[FitLoop]:
+    """Builds the loop of a fit, and takes its step apart again when the block ends.
+
+    Args:
+        state: of the fit; knows the device, and the optimizer of an earlier fit if there is one.
+        dispatch: calls the callbacks.
+        preparation: tries model, loss and data.
+        execution: how training steps are executed.
+        training: on the device.
+        validation: likewise, or None.
+        interruption: tells when a signal has arrived.
+        saved: state that a new optimizer starts from, or None.
+        resume: where the fit goes on, or None if it begins.
+        capture: copies everything a checkpoint holds.
+
+    Raises:
+        CheckpointError: the fit began with other data, or with another optimizer.
+        ConfigurationError: a setting is impossible, or data or loss cannot be used.
+        ItemError: an image or a label cannot be right.
+        ModelOutputError: the model does not return class scores.
+    """
+    model, recipe, device = state.model, state.recipe, Run(state).device
+    if recipe.augmentation:
+        check_augmentations(recipe.augmentation, training.example().images, state.seed)
+    state.steps_per_epoch = training.steps_per_epoch
+    if resume is not None:
+        warn_of_other_environment(resume.trainer.environment, device)
+        check_data(resume.fit, data_names(training, validation))
+    with isolated_randomness(seeding.derive_seed(state.seed, "build"), device):
+        # The optimizer comes after device and layout are final, because it holds on to tensors.
+        preparation.for_training(model, (training, validation), recipe.training_loss, device)
+        state.optimizer = _built_optimizer(state, saved, resume)
+        step = _built_step(state, state.optimizer, execution, dispatch.watched_by)
+        with contextlib.closing(step):
+            yield FitLoop(
+                *(state, dispatch, step),
+                training=training,
+                validation=validation,
+                interruption=interruption,
+                resume=resume,
+                capture=capture,
+            )
+
+
+def _built_optimizer(
+    state: RunState, saved: TrainerState | None, resume: ResumePoint | None
+) -> torch.optim.Optimizer:
+    """Returns the optimizer of a fit, arranged as it was when the fit began.
+
+    Raises:
+        CheckpointError: the checkpoint holds the state of another optimizer.
+        ConfigurationError: the model has nothing to train, or no checkpoint could keep the state.
+    """
+    model, optimizer = state.model, state.optimizer
+    if resume is not None:
+        resume.freeze_as_begun()
+    if optimizer is None:
+        optimizer = state.recipe.make_optimizer(model)
+        if saved is not None and saved.optimizer is not None:
+            saved.optimizer.restore(model, optimizer)
+    OptimizerState.of_optimizer(model, optimizer)
+    if resume is not None:
+        resume.regroup_as_begun(optimizer)
+    return optimizer
+
+
+def _built_step(
+    state: RunState, optimizer: torch.optim.Optimizer, execution: Execution, watched_by: str | None
+) -> TrainingStep:
+    recipe, steps = state.recipe, state.steps_per_epoch
+    total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
+    schedule = recipe.make_schedule(optimizer, total)
+    parts = state.model, optimizer, recipe.training_loss, schedule
+    return make_step(execution, *parts, steps=steps, watched_by=watched_by)
