@@ -43,6 +43,7 @@ FLOORS = [
     {"experiments.run_folder", "experiments.run_folder_state"},
     {"experiments.records"},
     {"experiments.config"},
+    {"experiments.description"},
     {"experiments.experiment"},
     {"experiments.verification"},
     {"testing"},

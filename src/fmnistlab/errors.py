@@ -47,6 +47,10 @@ class ConfigurationError(FmnistlabError, ValueError):
     exit_code = 2
 
 
+class UnknownArgumentError(ConfigurationError, TypeError):
+    """A function was called with a keyword argument that it does not have."""
+
+
 class UnknownMetricError(ConfigurationError):
     """A callback watches a metric that no epoch record has."""
 

@@ -27,6 +27,7 @@ from fmnistlab.data.schema import (
 )
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, whole_number
+from fmnistlab.foundation.foreign_words import DATA_SET, SPLIT, foreign_words
 from fmnistlab.seeding import MAX_SPLIT_SEED
 from fmnistlab.shapes import Int64, UInt8
 
@@ -40,6 +41,7 @@ Transform: TypeAlias = Callable[[Tensor], Tensor]
 """What may be applied to the image or the target of an item on its way out."""
 
 
+@foreign_words(DATA_SET)
 class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
     """Images and labels of a Fashion-MNIST CSV file.
 
@@ -231,6 +233,7 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
             return None
         return self.data.unsqueeze(1), self.targets
 
+    @foreign_words(SPLIT)
     def split(
         self, valid_fraction: float = 0.2, seed: int = 42
     ) -> tuple[FashionMNISTCSV, FashionMNISTCSV]:

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
-import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from fmnistlab import seeding
 from fmnistlab.data.batch import Batch
-from fmnistlab.data.batches import batch_source
-from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_data
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.description import describe_experiment, planned_step
 from fmnistlab.experiments.records.config import (
-    BUNDLED,
-    DataRecord,
-    ModelRecord,
-    PartRecord,
     RunConfig,
-    SplitRecord,
 )
 from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.environment import (
-    present_machine,
-    present_versions,
     resume_changes,
 )
 from fmnistlab.experiments.records.pictures import DrawnPictures, write_pictures
@@ -45,22 +37,19 @@ from fmnistlab.experiments.records.result import (
 )
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
-from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.logger import get_logger
-from fmnistlab.foundation.strict_json import parse_json
-from fmnistlab.foundation.typed_json import read_as
-from fmnistlab.models.registry import create_model, named_origin
+from fmnistlab.models.registry import create_model
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
 from fmnistlab.training.checkpoints.folder import newest_checkpoint
+from fmnistlab.training.device import choose_device
 from fmnistlab.training.loop.dispatch import Dispatch
 from fmnistlab.training.records.classification import ClassScore, class_scores
 from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.steps.choice import make_step
-from fmnistlab.training.steps.eager import TrainingStep
 from fmnistlab.training.steps.layout import prepare_model
 from fmnistlab.training.steps.threads import cpu_threads, fastest_threads
 from fmnistlab.training.trainer import Trainer
@@ -106,26 +95,34 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
     Raises:
         FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
             nothing was written into it.
-        KeyboardInterrupt, Terminated: somebody ended it; with `resume` it goes on.
+        KeyboardInterrupt, Terminated: it was ended from outside; with `resume` it goes on.
     """
-    threads = _fastest_threads(config) if isinstance(config.threads, str) else config.threads
+    # Model and device come first: a wrong name should not wait for the data.
+    model = seeded_model(
+        functools.partial(create_model, config.model, **config.model_options), config.seed
+    )
+    device = choose_device(config.device)
+    if config.resume and config.out is None:
+        raise ConfigurationError("To resume a training, name its run folder with --out.")
+    threads = config.threads
+    if isinstance(threads, str):
+        threads = _fastest_threads(model, device, config)
     with cpu_threads(threads):
-        return _run(dataclasses.replace(config, threads=threads), callbacks)
+        return _run(dataclasses.replace(config, threads=threads), model, device, callbacks)
 
 
-def _fastest_threads(config: ExperimentConfig) -> int:
-    """Makes steps with a model like the one that is wanted, on made-up images."""
-    trainer = _new_trainer(config, ())
-    if trainer.device.type != "cpu":
+def _fastest_threads(model: nn.Module, device: torch.device, config: ExperimentConfig) -> int:
+    """Makes steps with a copy of the model, on made-up images."""
+    if device.type != "cpu":
         return 1
     count = min(config.recipe.batch_size, _MOST_TRIED)
     generator = seeding.torch_generator(config.seed, "threads")
     images = torch.rand(count, 1, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
     batch = Batch(images, torch.arange(count) % NUM_CLASSES)
-    model = trainer.model.train()
-    prepare_model(model, batch)
-    optimizer = config.recipe.make_optimizer(model)
-    step = make_step(config.execution, model, optimizer, config.recipe.training_loss, None)
+    trial = copy.deepcopy(model).train()
+    prepare_model(trial, batch)
+    optimizer = config.recipe.make_optimizer(trial)
+    step = make_step(config.execution, trial, optimizer, config.recipe.training_loss, None)
     steps = 20
     threads, seconds = fastest_threads(lambda: [step(batch) for _ in range(steps)])
     tried = ", ".join(f"{time / steps * 1000:.2f} ms with {n}" for n, time in seconds.items())
@@ -133,25 +130,12 @@ def _fastest_threads(config: ExperimentConfig) -> int:
     return threads
 
 
-def _new_trainer(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Trainer:
-    return Trainer(
-        seeded_model(
-            functools.partial(create_model, config.model, **config.model_options), config.seed
-        ),
-        config.recipe,
-        device=config.device,
-        seed=config.seed,
-        execution=config.execution,
-        callbacks=callbacks,
-    )
-
-
-def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
-    # Model and trainer come first: a wrong name or device should not wait for the data.
-    if config.resume and config.out is None:
-        raise ConfigurationError("To resume a training, name its run folder with --out.")
-    example = _new_trainer(config, ())
-    device = example.device
+def _run(
+    config: ExperimentConfig,
+    model: nn.Module,
+    device: torch.device,
+    callbacks: Sequence[Callback],
+) -> Experiment:
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
         if config.data is None:
@@ -159,9 +143,8 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
         train, test = load_data(config.data)
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
-        watching = Dispatch(callbacks).watched_by
-        step = _planned_step(config, example, fit_set, watching)
-        _begin(folder, _describe_experiment(config, device, parts, step))
+        step = planned_step(config, model, device, fit_set, Dispatch(callbacks).watched_by)
+        _begin(folder, describe_experiment(config, device, parts, step))
         if folder.finished:
             return _recorded(folder, config, callbacks)
         _logger.info(
@@ -177,7 +160,14 @@ def _run(config: ExperimentConfig, callbacks: Sequence[Callback]) -> Experiment:
             every_epochs=config.checkpoint_epochs,
             every_seconds=config.checkpoint_seconds,
         )
-        trainer = _new_trainer(config, [*callbacks, checkpointing])
+        trainer = Trainer(
+            model,
+            config.recipe,
+            device=device,
+            seed=config.seed,
+            execution=config.execution,
+            callbacks=[*callbacks, checkpointing],
+        )
         trainer.fit(fit_set, valid_set, resume_from=_to_resume(folder))
         seconds = time.perf_counter() - started
         measured = trainer.evaluate(test)
@@ -278,83 +268,3 @@ def _result(
         classes=tuple(map(ClassRecord.of, scores)),
         pictures=(),
     )
-
-
-def _planned_step(
-    config: ExperimentConfig, trainer: Trainer, train: FashionMNISTCSV, watched_by: str | None
-) -> TrainingStep:
-    """Returns a step that tells how those of a training would be executed; it is never made.
-
-    Args:
-        config: what to do.
-        trainer: a new one for it.
-        train: to learn from.
-        watched_by: name of a callback that may look at the model after each step, or None.
-
-    Raises:
-        ConfigurationError: steps cannot be executed as `config.execution` says.
-    """
-    recipe, model = config.recipe, trainer.model.to(trainer.device)
-    source = batch_source(train, device=trainer.device, batch_size=recipe.batch_size)
-    return make_step(
-        config.execution,
-        model,
-        recipe.make_optimizer(model),
-        recipe.training_loss,
-        None,
-        steps=source.steps_per_epoch,
-        watched_by=watched_by,
-    )
-
-
-def _describe_experiment(
-    config: ExperimentConfig,
-    device: torch.device,
-    parts: Mapping[str, FashionMNISTCSV],
-    step: TrainingStep,
-) -> RunConfig:
-    """Returns all that determines a training, down to its bits: the content of `config.json`.
-
-    Args:
-        config: what to do; its number of threads is known.
-        device: where it is trained.
-        parts: the data: "fit", "valid" and "test".
-        step: what `_planned_step` returned.
-
-    Returns:
-        The record as it is read back from a file.
-
-    Raises:
-        ConfigurationError: a setting cannot be written to a file, such as a function.
-    """
-    records = {name: PartRecord(len(part), part.fingerprint) for name, part in parts.items()}
-    fingerprints = f"{records['fit'].fingerprint} {records['valid'].fingerprint}"
-    source = BUNDLED if config.data is None else str(config.data.resolve())
-    described = RunConfig(
-        model=ModelRecord(config.model, config.model_options),
-        origin=named_origin(config.model),
-        data=DataRecord(source, **records),
-        split=SplitRecord(
-            config.valid_fraction,
-            config.split_seed,
-            hashlib.sha256(fingerprints.encode()).hexdigest(),
-        ),
-        recipe=config.recipe.to_dict(),
-        seed=config.seed,
-        device=str(device),
-        execution=config.execution,
-        executed=step.executed,
-        eager_because=step.eager_because,
-        threads=int(config.threads),
-        versions=present_versions(),
-        machine=present_machine(device),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    try:
-        text = json_text(dataclasses.asdict(described))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"The options of model {config.model!r} cannot be written to a file: {error}. Use "
-            "values of JSON, or train with Trainer."
-        ) from error
-    return read_as(RunConfig, parse_json(text, "the settings"), "the settings")

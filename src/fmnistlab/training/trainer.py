@@ -13,6 +13,7 @@ from torch.utils.data import TensorDataset
 from fmnistlab import seeding
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
+from fmnistlab.foundation.foreign_words import FIT, TRAINER, foreign_words
 from fmnistlab.models.seeded import ModelMaker, seeded_model
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.history import HistoryRecorder
@@ -47,6 +48,7 @@ from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.records.predictions import Predictions
 
 
+@foreign_words(TRAINER)
 class Trainer:
     """Trains, evaluates and applies one model.
 
@@ -120,6 +122,7 @@ class Trainer:
             self._device = setup.device
         return self._device
 
+    @foreign_words(FIT)
     def fit(
         self,
         train: Data,
@@ -201,9 +204,7 @@ class Trainer:
             self._loop = None
         return self.history
 
-    def _new_state(
-        self, position: FitState | None, *, epochs: int, validates: bool
-    ) -> RunState:
+    def _new_state(self, position: FitState | None, *, epochs: int, validates: bool) -> RunState:
         """Returns the notes of a fit that begins, or goes on at `position`."""
         finished = len(self.history)
         state = RunState(

@@ -117,7 +117,7 @@ def present_environment(device: torch.device | None) -> dict[str, str]:
 
 
 def warn_of_other_environment(saved: Mapping[str, str], device: torch.device) -> None:
-    """Logs in which of `present_environment` this process differs from the one that wrote a checkpoint."""
+    """Logs how this process differs from the one that wrote a checkpoint."""
     now = present_environment(device)
     differing = [f"{name} {old} -> {now[name]}" for name, old in saved.items() if old != now[name]]
     if differing:

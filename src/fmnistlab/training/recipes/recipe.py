@@ -20,6 +20,7 @@ from fmnistlab.data.augmentation import (
 )
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
+from fmnistlab.foundation.foreign_words import RECIPE, foreign_words
 from fmnistlab.training.recipes.described import describe
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -44,6 +45,7 @@ MAX_BATCH_SIZE = 1_000_000_000
 """Most images in a batch; a batch that is larger than the data holds all of it."""
 
 
+@foreign_words(RECIPE)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Settings of a training; the defaults are the tutorial's.
