@@ -17,7 +17,6 @@ import torch
 from fmnistlab import plots
 from fmnistlab.data import FashionMNISTCSV
 from fmnistlab.metrics import confusion_matrix
-from fmnistlab.models import create_model
 from fmnistlab.training.trainer import Trainer
 
 IMAGES = Path(__file__).parent / "images"
@@ -29,8 +28,7 @@ def trained(name: str, train: FashionMNISTCSV, runs: Path) -> Trainer:
     path = runs / f"{name}.safetensors"
     if not path.exists():
         fit_set, valid_set = train.split(valid_fraction=0.2, seed=42)
-        torch.manual_seed(0)
-        trainer = Trainer(create_model(name), seed=0, device="cpu")
+        trainer = Trainer(name, seed=0, device="cpu")
         trainer.fit(fit_set, valid_set)
         runs.mkdir(parents=True, exist_ok=True)
         trainer.save(path)

@@ -87,11 +87,8 @@ def main() -> None:
     for learning_rate in (0.001, 0.3):
         recipe = fmnistlab.recipes.CLASSIC.replace(learning_rate=learning_rate)
         log = GradientLog()
-        torch.manual_seed(0)
-        model = fmnistlab.create_model("linearnet")
-        history = fmnistlab.Trainer(model, recipe, callbacks=[log]).fit(
-            images, epochs=options.epochs
-        )
+        trainer = fmnistlab.Trainer("linearnet", recipe, seed=0, callbacks=[log])
+        history = trainer.fit(images, epochs=options.epochs)
         print(f"learning rate {learning_rate}: {len(history)} of {options.epochs} epochs")
         for record in history:
             print(f"  epoch {record.epoch}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f}")

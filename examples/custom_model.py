@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
+import pandas as pd
 from torch import Tensor, nn
 
 import fmnistlab
 from fmnistlab import plots, testing
-from fmnistlab.foundation.tables import Column, format_table
 
 
 @fmnistlab.register_model("strided")
@@ -53,26 +52,23 @@ def main() -> None:
     # Options of the constructor go through create_model: this one has half as many channels.
     print(fmnistlab.summary(fmnistlab.create_model("strided", channels=8)), end="\n\n")
 
-    train = fmnistlab.FashionMNISTCSV.bundled("train")
-    test = fmnistlab.FashionMNISTCSV.bundled("test")
+    train, test = fmnistlab.load_data()
     fit_set, valid_set = train.split(valid_fraction=0.2, seed=42)
 
     rows = []
     for name in ("linearnet", "strided"):
-        torch.manual_seed(0)
-        model = fmnistlab.create_model(name)
         # Same images, same order, same settings: only the model differs.
-        trainer = fmnistlab.Trainer(model, seed=0, callbacks=[fmnistlab.callbacks.ProgressBar()])
+        trainer = fmnistlab.Trainer(name, seed=0, callbacks=[fmnistlab.callbacks.ProgressBar()])
         history = trainer.fit(fit_set, valid_set, epochs=options.epochs)
         metrics = trainer.evaluate(test)
         low, high = metrics.accuracy_interval()
         seconds = sum(record.seconds for record in history)
-        parameters = fmnistlab.summary(model).parameters
+        parameters = fmnistlab.summary(trainer.model).parameters
         rows.append((name, parameters, metrics.accuracy, f"{low:.4f} to {high:.4f}", seconds))
         plots.save_figure(plots.plot_curves(history), options.out / f"{name}-curves.png")
         trainer.save(options.out / f"{name}.safetensors")
-    columns = ["model", "parameters", "test accuracy", "95 % interval", Column("seconds", ".1f")]
-    print(format_table(columns, rows))
+    columns = ["model", "parameters", "test accuracy", "95 % interval", "seconds"]
+    print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="{:.4g}".format))
 
     # The file remembers which model it is of, because create_model made it.
     again = fmnistlab.Trainer.load(options.out / "strided.safetensors")

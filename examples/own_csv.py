@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
 import fmnistlab
 from fmnistlab.errors import DataFormatError
 
@@ -55,8 +53,7 @@ def main() -> None:
 
     # Train on it. Two thousand images are little: expect less than the full data set gives.
     fit_set, valid_set = mine.split(valid_fraction=0.2, seed=42)
-    torch.manual_seed(0)
-    trainer = fmnistlab.Trainer(fmnistlab.create_model("linearnet"), seed=0)
+    trainer = fmnistlab.Trainer("linearnet", seed=0)
     trainer.fit(fit_set, valid_set, epochs=options.epochs)
     test = fmnistlab.FashionMNISTCSV.bundled("test")
     print(f"learned from {len(fit_set):,} images; test: {trainer.evaluate(test)}\n")

@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
 import fmnistlab
 from fmnistlab import plots
 
@@ -22,17 +20,12 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
     # The data: a fifth of the training set is put aside to watch progress on unseen images.
-    train = fmnistlab.FashionMNISTCSV.bundled("train")
-    test = fmnistlab.FashionMNISTCSV.bundled("test")
+    train, test = fmnistlab.load_data()
     fit_set, valid_set = train.split(valid_fraction=0.2, seed=42)
     print(f"{len(fit_set):,} images to learn from, {len(valid_set):,} to validate on")
 
-    # The model: its first weights are random, so a seed makes this run repeatable.
-    torch.manual_seed(0)
-    model = fmnistlab.create_model("cnn")
-
-    # The training.
-    trainer = fmnistlab.Trainer(model, seed=0, callbacks=[fmnistlab.callbacks.ProgressBar()])
+    # The training; the seed determines the first weights and the order of the images.
+    trainer = fmnistlab.Trainer("cnn", seed=0, callbacks=[fmnistlab.callbacks.ProgressBar()])
     history = trainer.fit(fit_set, valid_set, epochs=options.epochs)
     for record in history:
         print(

@@ -18,12 +18,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
+import pandas as pd
 from matplotlib.figure import Figure
 
 import fmnistlab
 from fmnistlab import plots
-from fmnistlab.foundation.tables import format_table
 from fmnistlab.metrics import class_scores, class_table
 
 parser = argparse.ArgumentParser(description="The Fashion-MNIST tutorial with fmnistlab.")
@@ -53,15 +52,9 @@ def show(figure: Figure, name: str) -> Figure:
 # files on your disk you would write `fmnistlab.FashionMNISTCSV("fashion-mnist_train.csv")`.
 
 # %%
-train = fmnistlab.FashionMNISTCSV.bundled("train")
-test = fmnistlab.FashionMNISTCSV.bundled("test")
-counts = zip(train.targets.bincount().tolist(), test.targets.bincount().tolist(), strict=True)
-print(
-    format_table(
-        ["label", "class", "train", "test"],
-        [(label, train.classes[label], *count) for label, count in enumerate(counts)],
-    )
-)
+train, test = fmnistlab.load_data()
+counts = {"train": train.targets.bincount(), "test": test.targets.bincount()}
+print(pd.DataFrame(counts, index=train.classes))
 
 # %%
 show(plots.plot_samples(train.data, train.targets), "samples.png")
@@ -104,37 +97,30 @@ show(plots.plot_images(fit_set.data[:6], titles), "items.png")
 # LinearNet lays the image out as a row of 784 numbers. CNN has an eighth of the parameters, but
 # does three times the arithmetic: its small windows are used again at each place of the image.
 #
-# Their first weights are random. The seed makes them the same each time you run this.
-
 # %%
-models = {}
 for name in ("linearnet", "cnn"):
-    torch.manual_seed(options.seed)
-    models[name] = fmnistlab.create_model(name)
-    print(fmnistlab.summary(models[name]), end="\n\n")
+    print(fmnistlab.summary(fmnistlab.create_model(name)), end="\n\n")
 
 # %% [markdown]
 # ## 5. Train both
 #
 # The recipe is the tutorial's: batches of 32, cross-entropy as the loss, and Adam with a learning
-# rate of 0.001. Both models see the same images in the same order.
+# rate of 0.001. Both models see the same images in the same order, and the seed makes their first
+# weights the same each time you run this.
 
 # %%
 print(fmnistlab.recipes.CLASSIC, end="\n\n")
 trainers = {}
-for name, model in models.items():
+for name in ("linearnet", "cnn"):
     trainers[name] = fmnistlab.Trainer(
-        model,
+        name,
         fmnistlab.recipes.CLASSIC,
         seed=options.seed,
         callbacks=[fmnistlab.callbacks.ProgressBar()],
     )
     history = trainers[name].fit(fit_set, valid_set, epochs=options.epochs)
-    rows = [
-        (record.epoch, record.loss, record.accuracy, record.val_loss, record.val_accuracy)
-        for record in history
-    ]
-    print(format_table(["epoch", "loss", "accuracy", "val_loss", "val_accuracy"], rows, title=name))
+    columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    print(name, pd.DataFrame(history.to_rows(), columns=columns).to_string(index=False), sep="\n")
     print(f"{sum(record.seconds for record in history):.0f} seconds of training\n")
 
 # %% [markdown]

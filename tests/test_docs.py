@@ -16,10 +16,11 @@ import pytest
 from sybil import Sybil
 from sybil.example import SybilFailure
 from tests import page_examples
-from tests.test_architecture import FLOORS
+from tests.test_architecture import FACES, FLOORS
 
 import fmnistlab
 from fmnistlab import errors
+from fmnistlab.data import schema
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -81,22 +82,20 @@ def test_the_list_of_modules_is_that_of_the_source() -> None:
     assert load_script("refresh").with_modules(page, FLOORS) == page, "run python docs/refresh.py"
 
 
-def test_every_public_name_is_on_the_api_page() -> None:
-    page = text_of("api.md")
-    for name in {*fmnistlab.__all__} - {"__version__", "callbacks", "recipes"}:
-        described = re.search(rf"auto\w+:: fmnistlab[\w.]*\.{name}$", page, re.MULTILINE)
-        whole = "automodule:: fmnistlab.errors\n" in page and hasattr(errors, name)
-        assert described or whole, name
-
-
-@pytest.mark.parametrize("module", ["fmnistlab.training.callbacks", "fmnistlab.plots"])
-def test_every_callback_and_plot_is_on_the_api_page(module: str) -> None:
-    parts = filter(callable, vars(importlib.import_module(module)).values())
-    names = [part.__name__ for part in parts if part.__module__.startswith(module)]
-    assert len(names) > 5
-    for name in names:
-        described = rf"auto\w+:: fmnistlab[\w.]*\.{name}$"
-        assert re.search(described, text_of("api.md"), re.MULTILINE), name
+def test_the_api_page_has_every_public_name_and_no_other_path() -> None:
+    directives = re.findall(
+        r"^\.\. auto(\w+):: (fmnistlab[\w.]*\w)", text_of("api.md"), re.MULTILINE
+    )
+    named = {path for kind, path in directives if kind != "module"}
+    public = {
+        f"{path}.{name}"
+        for path in (f"fmnistlab.{face}".rstrip(".") for face in FACES)
+        for name in dir(importlib.import_module(path))
+        if not name.startswith("_")
+    }
+    assert named <= public
+    told = {path.rpartition(".")[2] for path in named} | {*dir(errors), *dir(schema), *FACES}
+    assert {path.rpartition(".")[2] for path in public} <= told
 
 
 def test_names_in_the_changelog_exist() -> None:

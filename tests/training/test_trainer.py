@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import functools
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,9 @@ from fmnistlab.errors import (
     ModelOutputError,
     NonFiniteError,
 )
+from fmnistlab.models.linear import LinearNet
+from fmnistlab.models.seeded import ModelMaker, seeded_model
+from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.run import BatchResult, Run, Setup
 from fmnistlab.training.loop.finite import FiniteCheck
 from fmnistlab.training.recipes.recipe import Recipe
@@ -409,3 +414,24 @@ def test_one_weight_that_is_not_finite_is_named_among_all_others() -> None:
     found = r"Epoch 1, step 2: 1 of the 7,840 weights in 1\.weight are not finite.*rate 0\.5"
     with pytest.raises(NonFiniteError, match=found):
         check.check_weights(epoch=1, number=2)
+
+
+@pytest.mark.parametrize("model", ["linearnet", LinearNet, functools.partial(LinearNet)])
+def test_a_model_that_is_made_gets_the_weights_of_the_seed(model: ModelMaker) -> None:
+    before = torch.random.get_rng_state()
+    trainer = Trainer(model, seed=3)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert weights_sha256(trainer.model) == weights_sha256(seeded_model("linearnet", 3))
+    assert weights_sha256(trainer.model) != weights_sha256(Trainer(model, seed=4).model)
+
+
+def test_a_module_keeps_its_weights() -> None:
+    model = LinearNet()
+    trainer = Trainer(model, seed=3)
+    assert trainer.model is model
+
+
+@pytest.mark.parametrize("model", [None, 3, lambda: "cnn", nn.functional.relu, [LinearNet()]])
+def test_what_is_no_model_and_makes_none_is_refused(model: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"model"):
+        Trainer(model)
