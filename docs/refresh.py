@@ -22,23 +22,37 @@ MODULES_START, MODULES_END = "<!-- modules: start -->", "<!-- modules: end -->"
 
 
 def module_tables(floors: Sequence[set[str]]) -> str:
-    """Returns one table for each floor: each module and the first sentence of its docstring.
+    """Returns the table of rooms, and for each room its files with their first sentences.
 
     Args:
-        floors: names of modules and folders right in the package, the lowest floor first.
+        floors: names of the rooms, the lowest floor first; see `tests/test_architecture.py`.
     """
-    tables = []
-    for number, names in enumerate(floors):
-        rows = [f"| floor {number} | |", "| --- | --- |"]
-        for path in sorted(PACKAGE.rglob("*.py")):
-            inner = path.relative_to(PACKAGE)
-            if inner.parts[0].removesuffix(".py") in names and inner.parts[1:] != ("__init__.py",):
-                rows.append(f"| `{inner.as_posix()}` | {_first_sentence(path)} |")
-        tables.append("\n".join(row for row in rows if "callbacks/__init__" not in row))
-    return "\n\n".join(tables)
+    rows = ["| floor | room | what it is for |", "| --- | --- | --- |"]
+    lists = []
+    for number, rooms in enumerate(floors):
+        for room in sorted(rooms):
+            path = PACKAGE.joinpath(*room.split("."))
+            if not path.is_dir():
+                path = path.with_suffix(".py")
+            rows.append(f"| {number} | `{room}` | {_first_sentence(path)} |")
+            if path.is_dir():
+                lists.append(f"`{room}`\n" + "\n".join(_described_files(room, path, floors)))
+    return "\n".join(rows) + "\n\n### What each room holds\n\n" + "\n\n".join(lists)
+
+
+def _described_files(room: str, folder: Path, floors: Sequence[set[str]]) -> list[str]:
+    """Returns a line for each file of a room; those that are rooms of their own stand there."""
+    lines = []
+    for path in sorted(folder.rglob("*.py")):
+        inner = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        others = {name for rooms in floors for name in rooms if name.startswith(f"{room}.")}
+        if path.name != "__init__.py" and not any(f"{inner}.".startswith(f"{o}.") for o in others):
+            lines.append(f": `{path.relative_to(folder).as_posix()}`: {_first_sentence(path)}")
+    return lines
 
 
 def _first_sentence(path: Path) -> str:
+    path = path / "__init__.py" if path.is_dir() else path
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.splitlines()[0].replace("``", "`").rstrip(".:")
 
@@ -67,9 +81,10 @@ def help_text(command: str) -> str:
 
 
 def main() -> None:
-    """Rewrites both pages."""
-    sys.path.insert(0, str(ROOT))
-    from tests.test_architecture import FLOORS  # noqa: PLC0415 - found by the line above
+    """Rewrites both pages, and the picture of the house."""
+    sys.path[:0] = [str(ROOT), str(DOCS)]
+    import house  # noqa: PLC0415 - found by the line above
+    from tests.test_architecture import FLOORS, imports_between_rooms  # noqa: PLC0415 - likewise
 
     pages = {
         "architecture.md": lambda text: with_modules(text, FLOORS),
@@ -78,6 +93,8 @@ def main() -> None:
     for name, refresh in pages.items():
         path = DOCS / name
         path.write_text(refresh(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    picture = house.draw(FLOORS, imports_between_rooms())
+    (DOCS / "images" / "house.svg").write_text(picture, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

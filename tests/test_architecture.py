@@ -93,6 +93,16 @@ def test_imports_run_downward(module: str) -> None:
         assert here == there or below, f"{module} imports {imported}, which is not below it"
 
 
+def imports_between_rooms() -> dict[str, set[str]]:
+    """Returns of each room the other rooms that it imports; files that pass names on are none."""
+    between: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for module, path in MODULES.items():
+        if not module.endswith("__init__"):
+            room = room_of(module)
+            between[room] |= {room_of(name) for name in imports_of(path, top_level=False)} - {room}
+    return between
+
+
 def test_there_are_no_cycles() -> None:
     graph = {
         module: {key(name) for name in imports_of(path, top_level=True)}
