@@ -1,4 +1,3 @@
-from . import strategies as strategies
 from .callbacks import RecordingCallback as RecordingCallback
 from .callbacks import check_callback as check_callback
 from .models import check_model as check_model
