@@ -1,4 +1,4 @@
-"""Draws the house from the source: rooms on their floors, and which room stands on which.
+"""Draws rooms on their floors, and which room imports which, from the source.
 
     python docs/refresh.py
 
@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-WIDTH, ROW, BOX, MARGIN = 1000, 62, 30, 20
-LETTER = 7.4
+PICTURES = {"": "house.svg", "training": "house-training.svg"}
+"""Pictures by the room whose inside they show; "" is the house itself."""
+
+WIDTH, ROW, BOX, MARGIN = 760, 70, 32, 20
+LETTER = 8
 """Width of a letter of the labels, in pixels."""
 
 
@@ -47,7 +50,7 @@ def draw(floors: Sequence[set[str]], imports: Mapping[str, set[str]]) -> str:
         y = height - MARGIN - ROW * number - BOX
         for place, room in enumerate(sorted(rooms)):
             # Rooms of neighboring floors are shifted, so that arrows do not hide behind boxes.
-            shift = 0.5 + 0.18 * ((number % 3) - 1) if len(rooms) == 1 else 0.5
+            shift = 0.5 + 0.12 * ((number % 3) - 1) if len(rooms) == 1 else 0.5
             places[room] = WIDTH * (place + shift) / len(rooms), y
     lines = []
     for start, end in shortest_arrows(imports):
@@ -69,7 +72,7 @@ def draw(floors: Sequence[set[str]], imports: Mapping[str, set[str]]) -> str:
 <style>
 svg {{ background: #fff }}
 rect {{ fill: #eef5fa; stroke: #0a5c8f }}
-text {{ font: 12.5px sans-serif; text-anchor: middle; fill: #123 }}
+text {{ font: 14px sans-serif; text-anchor: middle; fill: #123 }}
 .arrow {{ fill: none; stroke: #0a5c8f; stroke-opacity: 0.55 }}
 </style>
 <defs><marker id="tip" markerWidth="7" markerHeight="7" refX="5" refY="3" orient="auto">

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -21,34 +21,41 @@ PACKAGE = ROOT / "src" / "fmnistlab"
 MODULES_START, MODULES_END = "<!-- modules: start -->", "<!-- modules: end -->"
 
 
-def module_tables(floors: Sequence[set[str]]) -> str:
-    """Returns the table of rooms, and for each room its files with their first sentences.
+def module_tables(floors: Mapping[str, Sequence[set[str]]], ground: set[str]) -> str:
+    """Returns a table of rooms for each room that has floors, and then the files of each.
 
     Args:
         floors: names of the rooms, the lowest floor first; see `tests/test_architecture.py`.
+        ground: what the ground floor holds.
     """
-    rows = ["| floor | room | what it is for |", "| --- | --- | --- |"]
-    lists = []
-    for number, rooms in enumerate(floors):
-        for room in sorted(rooms):
-            path = PACKAGE.joinpath(*room.split("."))
-            if not path.is_dir():
-                path = path.with_suffix(".py")
-            rows.append(f"| {number} | `{room}` | {_first_sentence(path)} |")
-            if path.is_dir():
-                lists.append(f"`{room}`\n" + "\n".join(_described_files(room, path, floors)))
-    return "\n".join(rows) + "\n\n### What each room holds\n\n" + "\n\n".join(lists)
+    tables, lists = [], []
+    for inside, its_floors in floors.items():
+        rows = [f"| floor of `{inside}` | room | what it is for |", "| --- | --- | --- |"]
+        rows[0] = rows[0].replace(" of ``", "")
+        for number, rooms in enumerate(its_floors):
+            for room in sorted(ground if rooms == {"ground"} else rooms):
+                path = _path_of(f"{inside}.{room}".removeprefix("."))
+                rows.append(f"| {number} | `{room}` | {_first_sentence(path)} |")
+                if path.is_dir() and f"{inside}.{room}".removeprefix(".") not in floors:
+                    lists.append(_files(path))
+        tables.append("\n".join(rows))
+    return "\n\n".join(tables) + "\n\n### What each folder holds\n\n" + "\n\n".join(lists)
 
 
-def _described_files(room: str, folder: Path, floors: Sequence[set[str]]) -> list[str]:
-    """Returns a line for each file of a room; those that are rooms of their own stand there."""
-    lines = []
-    for path in sorted(folder.rglob("*.py")):
-        inner = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        others = {name for rooms in floors for name in rooms if name.startswith(f"{room}.")}
-        if path.name != "__init__.py" and not any(f"{inner}.".startswith(f"{o}.") for o in others):
-            lines.append(f": `{path.relative_to(folder).as_posix()}`: {_first_sentence(path)}")
-    return lines
+def _path_of(room: str) -> Path:
+    path = PACKAGE.joinpath(*room.split("."))
+    return path if path.is_dir() else path.with_suffix(".py")
+
+
+def _files(folder: Path) -> str:
+    """Returns a folder's name, and a line for each file in it."""
+    files = [path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py"]
+    return "\n".join(
+        [
+            f"`{folder.relative_to(PACKAGE).as_posix()}`",
+            *(f": `{path.relative_to(folder)}`: {_first_sentence(path)}" for path in files),
+        ]
+    )
 
 
 def _first_sentence(path: Path) -> str:
@@ -57,11 +64,11 @@ def _first_sentence(path: Path) -> str:
     return text.splitlines()[0].replace("``", "`").rstrip(".:")
 
 
-def with_modules(page: str, floors: Sequence[set[str]]) -> str:
+def with_modules(page: str, floors: Mapping[str, Sequence[set[str]]], ground: set[str]) -> str:
     """Returns the page with the tables between its two comments."""
     before, _, rest = page.partition(MODULES_START)
     _, _, after = rest.partition(MODULES_END)
-    return f"{before}{MODULES_START}\n\n{module_tables(floors)}\n\n{MODULES_END}{after}"
+    return f"{before}{MODULES_START}\n\n{module_tables(floors, ground)}\n\n{MODULES_END}{after}"
 
 
 def with_help_texts(page: str) -> str:
@@ -84,17 +91,22 @@ def main() -> None:
     """Rewrites both pages, and the picture of the house."""
     sys.path[:0] = [str(ROOT), str(DOCS)]
     import house  # noqa: PLC0415 - found by the line above
-    from tests.test_architecture import FLOORS, imports_between_rooms  # noqa: PLC0415 - likewise
+    from tests.test_architecture import (  # noqa: PLC0415 - likewise
+        FLOORS,
+        GROUND,
+        imports_between_rooms,
+    )
 
     pages = {
-        "architecture.md": lambda text: with_modules(text, FLOORS),
+        "architecture.md": lambda text: with_modules(text, FLOORS, GROUND),
         "command-line.md": with_help_texts,
     }
     for name, refresh in pages.items():
         path = DOCS / name
         path.write_text(refresh(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
-    picture = house.draw(FLOORS, imports_between_rooms())
-    (DOCS / "images" / "house.svg").write_text(picture, encoding="utf-8", newline="\n")
+    for inside, name in house.PICTURES.items():
+        picture = house.draw(FLOORS[inside], imports_between_rooms(inside))
+        (DOCS / "images" / name).write_text(picture, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

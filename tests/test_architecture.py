@@ -19,48 +19,70 @@ MODULES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 
-# A module imports only from floors below its own, or from its own room. A room is a folder, or one
-# file, or the part of a folder that is named here.
-FLOORS = [
-    {"foundation.terminal"},
-    {"errors", "shapes", "version"},
-    {"foundation"},
-    {"seeding"},
-    {"data"},
-    {"models"},
-    {"training.execution", "training.recipes"},
-    {"training.records"},
-    {"training.checkpoints", "training.device"},
-    {"training.callbacks", "training.evaluation"},
-    {"training.steps.eager", "training.steps.layout", "training.steps.threads"},
-    {"training.steps.recorded"},
-    {"training.steps.cuda"},
-    {"training.steps.choice"},
-    {"training.loop"},
-    {"training.stacked", "training.trainer"},
-    {"training.seeds"},
-    {"callbacks", "metrics", "plots", "recipes"},
-    {"experiments.run_folder_state"},
-    {"experiments.run_folder"},
-    {"experiments.records"},
-    {"experiments.config"},
-    {"experiments.description"},
-    {"experiments.experiment"},
-    {"experiments.verification"},
-    {"testing"},
-    {"cli"},
-    {"__main__"},
-    {"__init__"},
-]
-ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# A room imports only from floors below its own. A room is a folder or a file; what the ground floor
+# holds is one room. Some rooms have floors of their own.
+GROUND = {"errors", "foundation", "seeding", "shapes", "version"}
+FLOORS: dict[str, list[set[str]]] = {
+    "": [
+        {"ground"},
+        {"data"},
+        {"models"},
+        {"training"},
+        {"callbacks", "metrics", "plots", "recipes"},
+        {"experiments"},
+        {"testing"},
+        {"cli"},
+        {"__main__"},
+    ],
+    "training": [
+        {"execution", "recipes"},
+        {"records"},
+        {"checkpoints", "device"},
+        {"callbacks", "evaluation"},
+        {"steps"},
+        {"loop"},
+        {"stacked", "trainer"},
+        {"seeds"},
+    ],
+    "training.steps": [{"eager", "layout", "threads"}, {"recorded"}, {"cuda"}, {"choice"}],
+    "experiments": [
+        {"run_folder_state"},
+        {"run_folder"},
+        {"records"},
+        {"config"},
+        {"description"},
+        {"experiment"},
+        {"verification"},
+    ],
+}
 
 
-def room_of(module: str) -> str:
-    """Returns the room of a module, the innermost one that is named."""
-    inner = module.removeprefix("fmnistlab.")
-    found = [room for room in ROOMS if f"{inner}.".startswith(f"{room}.")]
-    assert found, f"{module} stands on no floor"
-    return max(found, key=len)
+def floor_of(room: str, inside: str) -> int:
+    """Returns the number of the floor of a room inside another one, "" for the house."""
+    found = [number for number, rooms in enumerate(FLOORS[inside]) if room in rooms]
+    assert len(found) == 1, f"{inside or 'the house'} has no room {room}, or two"
+    return found[0]
+
+
+def way_to(module: str) -> list[str]:
+    """Returns the rooms through which one goes to a module, the outermost first."""
+    parts = module.split(".")[1:]
+    return ["ground", *parts] if parts[0] in GROUND else parts
+
+
+def imports_between_rooms(inside: str) -> dict[str, set[str]]:
+    """Returns of each room inside another one which other rooms there it imports."""
+    depth = len(inside.split(".")) if inside else 0
+    between: dict[str, set[str]] = {room: set() for rooms in FLOORS[inside] for room in rooms}
+    for module, path in MODULES.items():
+        here = way_to(module)
+        if ".".join(here[:depth]) != inside or here[-1] == "__init__":
+            continue
+        for name in imports_of(path, top_level=False):
+            there = way_to(name)
+            if there[:depth] == here[:depth] and there[depth] != here[depth]:
+                between[here[depth]].add(there[depth])
+    return between
 
 
 def imports_of(path: Path, *, top_level: bool) -> set[str]:
@@ -83,25 +105,22 @@ def key(module: str) -> str:
     return module if module in MODULES else f"{module}.__init__"
 
 
+@pytest.mark.parametrize("inside", FLOORS)
+def test_imports_run_downward(inside: str) -> None:
+    for room, others in imports_between_rooms(inside).items():
+        for other in others:
+            below = floor_of(other, inside) < floor_of(room, inside)
+            assert below, f"{room} imports {other}, which is not below it"
+
+
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_run_downward(module: str) -> None:
-    if module.endswith("__init__"):  # they pass names on, and are imported by nobody inside
-        return
-    for imported in imports_of(MODULES[module], top_level=False):
-        assert imported != "fmnistlab", f"{module} imports the package root"
-        here, there = room_of(module), room_of(imported)
-        below = ROOMS[there] < ROOMS[here]
-        assert here == there or below, f"{module} imports {imported}, which is not below it"
-
-
-def imports_between_rooms() -> dict[str, set[str]]:
-    """Returns of each room the other rooms that it imports; files that pass names on are none."""
-    between: dict[str, set[str]] = {room: set() for room in ROOMS}
-    for module, path in MODULES.items():
-        if not module.endswith("__init__"):
-            room = room_of(module)
-            between[room] |= {room_of(name) for name in imports_of(path, top_level=False)} - {room}
-    return between
+def test_every_module_is_in_a_room_and_none_imports_the_root(module: str) -> None:
+    inside = ""
+    for room in way_to(module):
+        if inside in FLOORS and module != "fmnistlab.__init__" and room != "__init__":
+            floor_of(room, inside)
+        inside = f"{inside}.{room}".removeprefix(".")
+    assert "fmnistlab" not in imports_of(MODULES[module], top_level=False)
 
 
 def test_there_are_no_cycles() -> None:
