@@ -171,7 +171,7 @@ class RunFolderError(FmnistlabError, OSError):
 class Terminated(SystemExit):
     """The process was asked to end, by SIGTERM or SIGHUP; no error, as Ctrl-C is none.
 
-    If nobody catches it, the process ends silently with the exit code that shells expect.
+    If it is not caught, the process ends silently with the exit code that shells expect.
 
     Attributes:
         code: 128 plus the number of the signal, 143 for SIGTERM.

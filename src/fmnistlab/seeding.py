@@ -1,6 +1,6 @@
 """Randomness as functions: the same (seed, purpose, position) always gives the same numbers.
 
-Nothing here draws from a shared stream, so nobody can draw one number too many: the order of epoch
+Nothing here draws from a shared stream, so no code can draw one number too many: the order of epoch
 3 is the same whether epochs 1 and 2 were run, skipped, or run in another process.
 """
 

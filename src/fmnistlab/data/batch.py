@@ -109,9 +109,9 @@ def to_device(
 
     Args:
         pair: images and labels, two tensors.
-        device: where they shall be.
+        device: where they are to be.
         owner: who gave them, for the message.
-        rule: what labels must be, or None if nobody reads them.
+        rule: what labels must be, or None if they are not read.
         items: the index of each item in the data set, if known.
         example: whether they are looked at even if they lie on an accelerator.
 

@@ -74,7 +74,7 @@ def batch_source(
 
     Args:
         data: a map-style data set of (image, label), or a DataLoader of batches of them.
-        device: where the batches shall be.
+        device: where the batches are to be.
         batch_size: images in a training batch, from 1; a DataLoader keeps its own.
         seed: together with the epoch it determines the order and the augmentation.
         augmentation: applied one after the other to training batches.
@@ -98,11 +98,11 @@ def batch_source(
         )
     if not isinstance(data, Sized) or len(data) == 0:
         raise ConfigurationError(f"The data set {type(data).__name__} has no items.")
-    cutter = _Cutter(len(data), batch_size, seed, tuple(augmentation))
+    plan = _BatchPlan(len(data), batch_size, seed, tuple(augmentation))
     tensors = resident_tensors(data)
     if tensors is not None:
-        return ResidentBatches(*tensors, cutter, device, type(data).__name__)
-    return DatasetBatches(cast("Dataset[tuple[Tensor, Tensor]]", data), cutter, device)
+        return ResidentBatches(*tensors, plan, device, type(data).__name__)
+    return DatasetBatches(cast("Dataset[tuple[Tensor, Tensor]]", data), plan, device)
 
 
 def resident_tensors(data: object) -> tuple[Tensor, Tensor] | None:
@@ -116,7 +116,7 @@ def resident_tensors(data: object) -> tuple[Tensor, Tensor] | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Cutter:
+class _BatchPlan:
     """Where a data set of `count` items is cut, in which order, and how items are changed."""
 
     count: int
@@ -151,14 +151,14 @@ class _Cutter:
 class _CutBatches(BatchSource):
     """A source whose items are known by index, so that it cuts and orders them itself."""
 
-    def __init__(self, cutter: _Cutter) -> None:
-        self._cutter = cutter
-        self._bounds = cutter.bounds()
+    def __init__(self, plan: _BatchPlan) -> None:
+        self._plan = plan
+        self._bounds = plan.bounds()
 
     @property
     def count(self) -> int:
         """Number of items."""
-        return self._cutter.count
+        return self._plan.count
 
     @property
     def steps_per_epoch(self) -> int:
@@ -179,9 +179,9 @@ class ResidentBatches(_CutBatches):
     """All items as two tensors on the device; some batches are one gather, each of them a slice."""
 
     def __init__(
-        self, images: Tensor, labels: Tensor, cutter: _Cutter, device: torch.device, owner: str
+        self, images: Tensor, labels: Tensor, plan: _BatchPlan, device: torch.device, owner: str
     ) -> None:
-        super().__init__(cutter)
+        super().__init__(plan)
         self._owner = owner
         check_images(images, owner, range(len(images)))
         self._images = images.to(device)
@@ -195,7 +195,7 @@ class ResidentBatches(_CutBatches):
     @property
     def augmented(self) -> bool:
         """Whether training images are changed."""
-        return bool(self._cutter.augmentation)
+        return bool(self._plan.augmentation)
 
     @property
     def batch_sizes(self) -> list[int]:
@@ -209,7 +209,7 @@ class ResidentBatches(_CutBatches):
 
     def order(self, epoch: int) -> Int64[Tensor, "count"]:
         """Returns the order of the items in an epoch, on the CPU."""
-        return self._cutter.order(epoch)
+        return self._plan.order(epoch)
 
     def identity(self) -> str:
         """Returns a SHA-256 over all images and labels in their order, in 64 digits."""
@@ -225,15 +225,15 @@ class ResidentBatches(_CutBatches):
 
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch, augmented."""
-        order = self._cutter.order(epoch).to(self._images.device)
+        order = self._plan.order(epoch).to(self._images.device)
         labels = as_labels(self._labels.index_select(0, order))
         for number in range(start, len(self._bounds), _BATCHES_AT_ONCE):
             bounds = self._bounds[number : number + _BATCHES_AT_ONCE]
             first, last = bounds[0][0], bounds[-1][1]
             item = order[first:last]
             images = as_floats(self._images.index_select(0, item))
-            if self._cutter.augmentation:
-                images = self._cutter.augment(images, item, epoch)
+            if self._plan.augmentation:
+                images = self._plan.augment(images, item, epoch)
             sizes = [after - before for before, after in bounds]
             parts = torch.split(images, sizes), torch.split(labels[first:last], sizes)
             yield from map(Batch, *parts)
@@ -249,9 +249,9 @@ class DatasetBatches(_CutBatches):
     """A torch data set of any kind, asked for its items batch by batch in this process."""
 
     def __init__(
-        self, data: Dataset[tuple[Tensor, Tensor]], cutter: _Cutter, device: torch.device
+        self, data: Dataset[tuple[Tensor, Tensor]], plan: _BatchPlan, device: torch.device
     ) -> None:
-        super().__init__(cutter)
+        super().__init__(plan)
         self._data = data
         self._device = device
 
@@ -261,12 +261,12 @@ class DatasetBatches(_CutBatches):
 
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch, augmented."""
-        order = self._cutter.order(epoch)
+        order = self._plan.order(epoch)
         for first, last in self._bounds[start:]:
             item = order[first:last]
             batch = self._fetch(item.tolist())
-            if self._cutter.augmentation:
-                changed = self._cutter.augment(batch.images, item.to(self._device), epoch)
+            if self._plan.augmentation:
+                changed = self._plan.augment(batch.images, item.to(self._device), epoch)
                 batch = Batch(changed, batch.labels)
             yield batch
 

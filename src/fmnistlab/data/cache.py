@@ -178,7 +178,7 @@ def _recall(source: _Source, entry: Path) -> FashionTable:
 def _read_and_store(path: str | os.PathLike[str], source: _Source, entry: Path) -> FashionTable:
     before = source.sha256()
     table = read_csv(path)
-    # If the source changed meanwhile, nobody knows which content was read: remember nothing.
+    # If the source changed meanwhile, it is unknown which content was read: store nothing.
     after = _Source.find(path)
     steady = after is not None and after.facts() == source.facts()
     if steady and (source.settled or source.sha256() == before):

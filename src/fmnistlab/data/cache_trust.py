@@ -107,7 +107,7 @@ def make_folder(folder: Path) -> None:
         missing.append(part)
     for part in reversed(missing):
         part.mkdir(FOLDER_MODE, exist_ok=True)
-    fault = folder_fault(folder)  # somebody else may have been quicker
+    fault = folder_fault(folder)  # another process may have been quicker
     if fault is not None:
         raise PermissionError(errno.EPERM, fault, os.fspath(folder))
 

@@ -30,7 +30,7 @@ class LoaderBatches(BatchSource):
     """A DataLoader: its batches, its order, its workers.
 
     Samplers may do in a training whatever they like. In an evaluation the indices that they give
-    are watched: each item counts once. Where nobody can know them, as with a stream or a loader
+    are watched: each item counts once. Where they cannot be known, as with a stream or a loader
     with an `__iter__` of its own, a line in the log says so.
     """
 
@@ -143,7 +143,7 @@ class LoaderBatches(BatchSource):
         streams = isinstance(self._loader.dataset, IterableDataset)
         if in_order and self._unwatchable and (not streams or self._loader.num_workers > 1):
             raise ConfigurationError(
-                f"{self._unwatchable}, so nobody could tell which prediction belongs to which "
+                f"{self._unwatchable}, so it cannot be told which prediction belongs to which "
                 "image. Give the data set itself, or a plain torch DataLoader; for a stream, one "
                 "with at most one worker."
             )
@@ -152,7 +152,7 @@ class LoaderBatches(BatchSource):
         self._told = True
         if self._unwatchable:
             _logger.warning(
-                "%s, so nobody can check that each item comes exactly once and in order",
+                "%s, so it cannot be checked that each item comes exactly once and in order",
                 self._unwatchable,
             )
         elif self._watch is not None and self._watch.left_out:

@@ -19,7 +19,7 @@ from fmnistlab.errors import ConfigurationError
 
 
 def unwatchable(loader: DataLoader[Any]) -> str | None:
-    """Returns why nobody can tell which items a loader visits, or None."""
+    """Returns why it cannot be told which items a loader visits, or None."""
     if isinstance(loader.dataset, IterableDataset):
         return f"{type(loader.dataset).__name__} gives its items itself"
     kind = type(loader)

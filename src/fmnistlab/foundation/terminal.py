@@ -61,7 +61,7 @@ def describe(error: BaseException) -> str:
     """Returns kind and text of an error, printable, even of one that cannot print itself.
 
     Args:
-        error: anybody's; its text may have several lines.
+        error: of any package; its text may have several lines.
     """
     kind, text = type(error).__name__, text_of(error)
     return printable(f"{kind}: {text}" if text else kind, limit=LIMIT // 2, lines=True)

@@ -11,7 +11,7 @@ from fmnistlab.data.schema import NUM_CLASSES
 from fmnistlab.models.input_check import check_images
 from fmnistlab.shapes import Float
 
-# Symbolic tracing cannot follow a comparison of shapes; it shall keep the check as one call.
+# Symbolic tracing cannot follow a comparison of shapes; it keeps the check as one call.
 torch.fx.wrap("check_images")
 
 

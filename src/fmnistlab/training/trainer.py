@@ -142,7 +142,7 @@ class Trainer:
                 on_epoch_start(run)
                 for each batch:
                     make a step
-                    on_batch_end(run, result)   # only if somebody listens
+                    on_batch_end(run, result)   # only if a callback listens
                 measure the validation set      # if there is one
                 on_epoch_end(run, record)       # run.history already holds the record
             on_fit_end(run)                 # if all went well

@@ -88,13 +88,15 @@ def check_callback(callback: object) -> None:
     kind = type(callback).__name__
     if not isinstance(callback, Callback):
         extra = " Give an object, not the class." if isinstance(callback, type) else ""
-        raise ConfigurationError(f"{kind} is not a fmnistlab Callback; derive it from it.{extra}")
+        raise ConfigurationError(
+            f"{kind} is not a Callback; subclass fmnistlab.callbacks.Callback.{extra}"
+        )
     for name in dir(callback):
         if not name.startswith("on_") or not callable(getattr(callback, name)):
             continue
         if name not in HOOKS:
             raise ConfigurationError(
-                f"{kind}.{name} is not a hook, nobody would call it.{suggestion(name, HOOKS)} "
+                f"{kind}.{name} is not a hook and would never be called.{suggestion(name, HOOKS)} "
                 f"The hooks are {', '.join(HOOKS)}."
             )
         wanted = inspect.signature(getattr(Callback, name)).parameters.values()

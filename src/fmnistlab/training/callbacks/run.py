@@ -38,7 +38,7 @@ class Setup:
         """The device that was chosen.
 
         Raises:
-            ConfigurationError: nobody has chosen one yet.
+            ConfigurationError: none was chosen yet.
         """
         if self._device is None:
             raise ConfigurationError("No device was chosen yet; DevicePlacement does that first.")
@@ -111,7 +111,7 @@ class Run:
         """Where model and batches are.
 
         Raises:
-            ConfigurationError: the fit has not got so far.
+            ConfigurationError: it is not there before on_fit_start.
         """
         return _built(self._state.device, "device")
 
@@ -120,7 +120,7 @@ class Run:
         """The optimizer.
 
         Raises:
-            ConfigurationError: the fit has not got so far.
+            ConfigurationError: it is not there before on_fit_start.
         """
         return _built(self._state.optimizer, "optimizer")
 
@@ -131,7 +131,7 @@ class Run:
 
     @property
     def last_epoch(self) -> int:
-        """Number of the epoch after which the fit ends if nobody stops it."""
+        """Number of the epoch after which the fit ends unless it is stopped."""
         return self._state.last_epoch
 
     @property

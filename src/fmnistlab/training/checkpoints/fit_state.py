@@ -26,7 +26,7 @@ class FitState:
         last_epoch: number of the epoch after which it ends.
         batch: steps made in the epoch that goes on; 0 between two epochs.
         seconds: wall time of that epoch so far.
-        stop_reason: why it shall end early, or None.
+        stop_reason: why it is to end early, or None.
         schedule: state of the learning rate's schedule, or None if it is constant.
         data: names of the training and the validation set, see `BatchSource.identity`; while the
             fit runs, a function that returns them, because telling them takes a moment.

@@ -78,7 +78,7 @@ def pack_tree(tree: object, name: str) -> PackedTree:
 
 
 class _Held(NamedTuple):
-    """A tensor of the state, where it is, and the object that shall name it."""
+    """A tensor of the state, where it is, and the object that names it."""
 
     tensor: Tensor
     name: str

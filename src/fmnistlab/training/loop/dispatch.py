@@ -14,7 +14,7 @@ from fmnistlab.training.callbacks.run import Run
 
 
 class Dispatch:
-    """Calls hooks in the order of the callbacks; those nobody overrides cost nothing.
+    """Calls hooks in the order of the callbacks; those that none overrides cost nothing.
 
     Args:
         callbacks: all callbacks of a trainer, the trainer's own first.
@@ -112,4 +112,4 @@ def _run_noting(action: Callable[[], None], error: BaseException | None) -> None
         action()
     except BaseException as further:  # noqa: BLE001 - kept as a note on the error that counts
         if error is not None:
-            error.add_note(f"While this was handled, another error came: {describe(further)}")
+            error.add_note(f"Another error occurred while handling this one: {describe(further)}")

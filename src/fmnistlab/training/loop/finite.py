@@ -42,7 +42,7 @@ class FiniteCheck:
         self._between_weights = STEPS_BETWEEN_WEIGHTS if on_cpu else STEPS_BETWEEN_LOSSES
 
     def after_step(self, step: TrainingStep, loss: Tensor, epoch: int, number: int) -> None:
-        """Looks, if it is time.
+        """Checks the weights when a check is due.
 
         Args:
             step: what made the step.
@@ -59,7 +59,7 @@ class FiniteCheck:
             self.check_sum(step, epoch, number)
 
     def check_sum(self, step: TrainingStep, epoch: int, number: int) -> None:
-        """Looks at the sum of all weights, which is quick, and at each of them if that is odd.
+        """Looks at the sum of all weights, which is quick, and at each weight if the sum is not finite.
 
         Raises:
             NonFiniteError: a weight is not finite.

@@ -179,7 +179,7 @@ class Recipe:
         """Returns all settings as plain JSON-able values.
 
         Raises:
-            ConfigurationError: a setting is somebody's own function, which no file can hold.
+            ConfigurationError: a setting is a function of your own, which no file can hold.
         """
         if not isinstance(self.optimizer, str) or self.loss is not None:
             raise ConfigurationError(

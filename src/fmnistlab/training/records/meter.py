@@ -42,8 +42,8 @@ class Meter:
 
     Adding a batch only keeps references: the sums are one stacked operation later, which costs a
     training step about a microsecond instead of the five small operations of running sums.
-    The sum of losses is exact until it is rounded once, at the end, so it does not matter when
-    somebody looks, or whether the epoch was interrupted.
+    The sum of losses is exact until it is rounded once, at the end, so it does not
+    depend on when it is read, or on whether the epoch was interrupted.
 
     Args:
         weights: by which the loss takes its mean; see `label_weights`.

@@ -114,7 +114,7 @@ class CudaGraphStep(TrainingStep):
             self._check()
 
     def close(self) -> None:
-        """Forgets the graph and leaves model and optimizer as anybody would expect them."""
+        """Forgets the graph and leaves model and optimizer as plain steps do."""
         self._replay = self._program = None
         for group, exact in zip(self._optimizer.param_groups, self._rates, strict=False):
             rate = float(group["lr"])

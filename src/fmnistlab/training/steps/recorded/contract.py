@@ -6,7 +6,7 @@
   dictionaries of these. A class that adds methods to such a one must say it again. Likewise the
   loss.
 - The optimizer is torch's Adam, AdamW or SGD with one group, fused, without special options.
-- Nobody has hooks, and nobody watches torch's operations.
+- There are no hooks, and no mode or profiler watches torch's operations.
 """
 
 from __future__ import annotations

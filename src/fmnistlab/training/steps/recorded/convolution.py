@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from fmnistlab.training.steps.recorded.internals import bound
-from fmnistlab.training.steps.recorded.lowering import Call, product, sum_of_rows
+from fmnistlab.training.steps.recorded.lowering import Call, matmul, sum_of_rows
 from fmnistlab.training.steps.recorded.memory import Memory
 from fmnistlab.training.steps.recorded.recording import Operation
 
@@ -73,7 +73,7 @@ class Convolutions:
         return bool(pixels * weights[0].numel() <= LARGEST_MATRIX)
 
     def lower(self, operation: Operation) -> list[Call] | None:
-        """Returns the calls that stand for an operation, or None if it shall stay as it is."""
+        """Returns the calls that stand for an operation, or None if it stays as it is."""
         if not self.is_product(operation):
             return None
         if operation.kernel is _aten.convolution.default:
@@ -103,9 +103,9 @@ class Convolutions:
                 self._copy(with_bias[:, :-1], self._matrix(weights)),
                 self._copy(with_bias[:, -1], bias),
             ]
-            return [*calls, product(with_bias, patches, by_output)]
+            return [*calls, matmul(with_bias, patches, by_output)]
         by_output = self._memory.view(self._matrix(weights).t())
-        return [*calls, product(patches, by_output, self._pixels(result), bias)]
+        return [*calls, matmul(patches, by_output, self._pixels(result), bias)]
 
     def _backward(
         self,
@@ -120,7 +120,7 @@ class Convolutions:
         calls: list[Call] = []
         if weights.shape[1] == 1:
             both = self._memory.new(len(patches), len(weights))
-            calls.append(product(patches, pixels, both))
+            calls.append(matmul(patches, pixels, both))
             if to_weights is not None:
                 calls.append(self._copy(self._matrix(to_weights), both[:-1].t()))
             if to_bias is not None:
@@ -128,7 +128,7 @@ class Convolutions:
             return calls
         if to_weights is not None:
             by_output = self._memory.view(pixels.t())
-            calls.append(product(by_output, patches, self._matrix(to_weights)))
+            calls.append(matmul(by_output, patches, self._matrix(to_weights)))
         if to_bias is not None:
             calls.append(sum_of_rows(pixels, to_bias, self._memory))
         if to_images is not None:
@@ -148,7 +148,7 @@ class Convolutions:
         order = order.flip(1).t().reshape(-1).contiguous()
         by_place = self._memory.view(weights.as_strided((outputs * places, inputs), (inputs, 1)))
         turn = bound(_aten.index_select.out, by_place, 0, order, out=turned)
-        return [*calls, Call(turn, (turned,)), product(patches, turned, self._pixels(result))]
+        return [*calls, Call(turn, (turned,)), matmul(patches, turned, self._pixels(result))]
 
     def _rows_under_kernel(
         self, images: Tensor, settings: _Settings, result: Tensor

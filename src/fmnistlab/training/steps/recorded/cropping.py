@@ -1,4 +1,4 @@
-"""Leaves out pixels that nobody looks at.
+"""Skips pixels that a pool drops.
 
 A pool of 2 x 2 pixels over an image of odd width drops the last row and column. Of an image of
 3 x 3 pixels, as at the end of the tutorial's CNN, that is more than half; a convolution that ends

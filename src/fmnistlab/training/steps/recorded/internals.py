@@ -98,7 +98,7 @@ def steps_as_its_class(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def is_watched() -> bool:
-    """Returns whether somebody else watches torch's operations, as profilers and modes do."""
+    """Returns whether a profiler or a mode watches torch's operations."""
     return bool(torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack())
 
 

@@ -136,7 +136,7 @@ def _changes_nothing(operation: Operation) -> bool:
     return name == "div" and len(others) == 1 and type(others[0]) is int and others[0] == 1
 
 
-def product(left: Tensor, right: Tensor, result: Tensor, bias: Tensor | None = None) -> Call:
+def matmul(left: Tensor, right: Tensor, result: Tensor, bias: Tensor | None = None) -> Call:
     """Returns the call that writes `left @ right`, and `bias` in each row if given."""
     if bias is None:
         return Call(bound(_aten.mm.out, left, right, out=result), (result,))
@@ -149,7 +149,7 @@ def sum_of_rows(matrix: Tensor, result: Tensor, memory: Memory) -> Call:
     The product with a row of ones does it in half the time.
     """
     ones = memory.new(1, len(matrix)).fill_(1)
-    return product(ones, matrix, memory.view(result.view(1, -1)))
+    return matmul(ones, matrix, memory.view(result.view(1, -1)))
 
 
 def _sums_rows(operation: Operation) -> bool:

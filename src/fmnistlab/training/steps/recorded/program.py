@@ -31,7 +31,7 @@ class Program:
         others: what the inputs hold in the second run, so that what the function reads from them
             past torch is another number then.
         places: called after the first run; returns pairs of a tensor that the function computed
-            and the memory in which it shall be found after each replay.
+            and the memory that holds it after each replay.
 
     Raises:
         NotRecordable: the two runs were not the same, or an operation cannot be replayed.

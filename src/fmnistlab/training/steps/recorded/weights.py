@@ -2,8 +2,8 @@
 
 Torch's fused kernels take a list of tensors and start their threads anew for each of them. If all
 parameters lie one behind the other, one call does for all. The weights of linear layers lie by
-columns here, as their products like it best. Nobody sees any of that: `store` copies everything to
-where torch has it, in torch's layout, before somebody looks.
+columns here, as their products like it best. None of that can be seen from outside: `store` copies
+everything to where torch has it, in torch's layout, before other code looks.
 """
 
 from __future__ import annotations
