@@ -191,7 +191,7 @@ def augmentation_to_dict(augmentation: Augmentation) -> dict[str, object]:
     """Returns a JSON-able description of one of the augmentations of this module.
 
     Raises:
-        ConfigurationError: it is an augmentation of your own, which no file without code can describe.
+        ConfigurationError: it is your own, which no file without code can describe.
     """
     if is_own_augmentation(augmentation):
         settings = {f.name: getattr(augmentation, f.name) for f in dataclasses.fields(augmentation)}  # type: ignore[arg-type]
