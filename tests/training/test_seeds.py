@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import joblib
 import pytest
 import torch
@@ -7,8 +11,9 @@ from tests.tiny import Items, same_weights, tiny_linear, tiny_set
 from torch import nn
 from torch.utils.data import DataLoader
 
+from fmnistlab.callbacks import Callback, EpochRecord, Run
 from fmnistlab.data.augmentation import RandomShift
-from fmnistlab.errors import ConfigurationError, NonFiniteError
+from fmnistlab.errors import CheckpointError, ConfigurationError, NonFiniteError
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.seeds import fit_seeds
@@ -159,3 +164,77 @@ def test_another_seed_gives_other_initial_weights_and_the_same_seed_the_same() -
     one, same, other = (seeded_model("linearnet", seed) for seed in (0, 0, 1))
     assert same_weights(one, same)
     assert not same_weights(one, other)
+
+
+class Counted(Callback):
+    """Notes each epoch in a file; ends the training after `last` epochs, as a fault would."""
+
+    def __init__(self, path: Path, last: int) -> None:
+        self._path, self._last = path, last
+
+    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+        with self._path.open("a") as stream:
+            stream.write(f"{run.seed}/{record.epoch} ")
+        if record.epoch == self._last:
+            raise RuntimeError("the power went off")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_seeds_with_checkpoints_go_on_and_repeat_nothing(n_jobs: int, tmp_path: Path) -> None:
+    noted = tmp_path / "epochs.txt"
+    recipe = SHORT.replace(epochs=3)
+
+    def train(last: int) -> list[Trainer]:
+        return fit_seeds(
+            *("linearnet", tiny_set(80), tiny_set(20, seed=1)),
+            seeds=[3, 1],
+            recipe=recipe,
+            device="cpu",
+            callbacks=lambda seed: [Counted(noted, last if seed == 1 else 9)],
+            checkpoints=tmp_path / "seeds",
+            n_jobs=n_jobs,
+        )
+
+    with pytest.raises(RuntimeError, match="power"):
+        train(last=2)
+    trainers = train(last=9)
+    for trainer in trainers:
+        assert same_weights(trainer.model, alone("linearnet", trainer.seed, recipe).model)
+    # The epoch in which it failed was not in a checkpoint yet.
+    assert sorted(noted.read_text().split()) == ["1/1", "1/2", "1/2", "1/3", "3/1", "3/2", "3/3"]
+    again = train(last=9)
+    assert len(noted.read_text().split()) == 7
+    assert all(map(same_weights, [t.model for t in again], [t.model for t in trainers]))
+    with pytest.raises((CheckpointError, ConfigurationError), match="epochs"):
+        fit_seeds("linearnet", tiny_set(80), seeds=[3], checkpoints=tmp_path / "seeds", epochs=4)
+
+
+def test_a_model_of_the_calling_script_is_trained_in_other_processes(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        """
+import fmnistlab
+from fmnistlab.testing import tiny_dataset
+from torch import nn
+
+@fmnistlab.register_model("mine")
+def mine():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+if __name__ == "__main__":
+    trainers = fmnistlab.fit_seeds("mine", tiny_dataset(), seeds=[0, 1], epochs=1, n_jobs=2)
+    print([(trainer.seed, len(trainer.history)) for trainer in trainers])
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, script], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == "[(0, 1), (1, 1)]\n"
+
+
+@pytest.mark.usefixtures("no_checker")
+def test_callbacks_of_seeds_are_a_function() -> None:
+    with pytest.raises(ConfigurationError, match="function of the seed"):
+        fit_seeds("linearnet", tiny_set(8), seeds=[0], callbacks=[])  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="Stacked trainings"):
+        fit_seeds("linearnet", tiny_set(8), seeds=[0], callbacks=lambda _: [], stacked=True)

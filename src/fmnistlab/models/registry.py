@@ -266,6 +266,16 @@ def register_model(name: str) -> Callable[[_Factory], _Factory]:
     return register
 
 
+def registered_factory(name: str) -> Callable[..., Any] | None:
+    """Returns what `register_model` has been given under a name in this process, or None.
+
+    Args:
+        name: in any case.
+    """
+    known = _registered.get(name.lower())
+    return None if known is None else known[1]
+
+
 def _plugins_are_off() -> bool:
     return os.environ.get(PLUGINS_VARIABLE, "").strip() == "0"
 

@@ -75,7 +75,7 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def preserve_modes(model: nn.Module) -> Iterator[None]:
-    """Restores the training flag of every submodule when the block ends, even after an exception."""
+    """Restores the training flag of every submodule after the block, even after an exception."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         yield

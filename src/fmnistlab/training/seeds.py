@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab import seeding
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.checks import refused, whole_number
+from fmnistlab.models.registry import register_model, registered_factory
 from fmnistlab.models.seeded import ModelMaker, make_model, seeded_model
+from fmnistlab.training.callbacks.base import Callback
+from fmnistlab.training.callbacks.checkpointing import Checkpointing
+from fmnistlab.training.checkpoints.folder import newest_checkpoint
 from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
@@ -35,6 +42,8 @@ def fit_seeds(
     epochs: int | None = None,
     device: str | torch.device = "auto",
     execution: Execution = "auto",
+    callbacks: Callable[[int], Sequence[Callback]] | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
     n_jobs: int | None = -1,
     stacked: bool = False,
 ) -> list[Trainer]:
@@ -54,6 +63,12 @@ def fit_seeds(
         epochs: how many; the recipe's number if None.
         device: where to train; see `DevicePlacement`.
         execution: how training steps are executed if not stacked; see `Trainer`.
+        callbacks: a function that makes the callbacks of one training from its seed, such as
+            `lambda seed: [CsvLog(f"seed-{seed}.csv")]`. They watch in the process that trains, so
+            what they keep in memory does not come back.
+        checkpoints: a folder, in which each training writes its state after each epoch, into
+            `seed-0`, `seed-1` and so on. The same call goes on from there: a training that is
+            finished is not repeated, one that was interrupted gives the bits that it would have.
         n_jobs: trainings at the same time on the CPU, as scikit-learn counts them: -1 means one
             for each core, 1 one after the other in this process, None what
             `joblib.parallel_config` says; -1,024 to 1,024, not 0. A GPU is not shared.
@@ -62,6 +77,7 @@ def fit_seeds(
 
     Raises:
         ConfigurationError: no seeds, one seed twice, a DataLoader, or a setting is impossible.
+        CheckpointError: `checkpoints` holds those of other settings or other data.
     """
     seeds = _checked_seeds(seeds)
     epochs = None if epochs is None else checked_epochs(epochs)
@@ -71,14 +87,27 @@ def fit_seeds(
             "A DataLoader has one order for all seeds. Give fit_seeds the data set itself."
         )
     device = choose_device(device)
+    if callbacks is not None and not callable(callbacks):
+        raise refused("callbacks", callbacks, "a function of the seed that returns callbacks")
     if stacked:
+        if callbacks is not None or checkpoints is not None:
+            raise ConfigurationError(
+                "Stacked trainings have no callbacks and no checkpoints; leave stacked out."
+            )
         models = [seeded_model(model, seed) for seed in seeds]
         contents = fit_stacked(
             models, train, valid, seeds=seeds, recipe=recipe, epochs=epochs, device=device
         )
     else:
         fit = functools.partial(
-            _fit_one, recipe=recipe, epochs=epochs, device=device, execution=execution
+            _fit_one,
+            factory=registered_factory(model) if isinstance(model, str) else None,
+            recipe=recipe,
+            epochs=recipe.epochs if epochs is None else epochs,
+            device=device,
+            execution=execution,
+            callbacks=callbacks,
+            checkpoints=None if checkpoints is None else Path(checkpoints).resolve(),
         )
         if device.type == "cpu":
             sent = _sendable(train), None if valid is None else _sendable(valid)
@@ -116,18 +145,46 @@ def _fit_one(
     train: Any,
     valid: Any,
     *,
+    factory: Callable[..., nn.Module] | None,
     seed: int,
     recipe: Recipe,
-    epochs: int | None,
+    epochs: int,
     device: torch.device,
     execution: Execution,
+    callbacks: Callable[[int], Sequence[Callback]] | None,
+    checkpoints: Path | None,
 ) -> bytes:
-    """Trains one seed, perhaps in a process of its own, and returns the trainer as bytes."""
+    """Trains one seed, perhaps in a process of its own, and returns the trainer as bytes.
+
+    Args:
+        model: see `fit_seeds`.
+        train: what `_sendable` returned.
+        valid: likewise, or None.
+        factory: what was registered under the name `model` where the training was asked for, since
+            another process has not run that script.
+        seed: of the training.
+        recipe: how to train.
+        epochs: how many.
+        device: where.
+        execution: how steps are executed.
+        callbacks: see `fit_seeds`.
+        checkpoints: see `fit_seeds`.
+    """
+    if factory is not None and isinstance(model, str):
+        register_model(model)(factory)
+    watching = [] if callbacks is None else [*callbacks(seed)]
+    resume_from = None
+    if checkpoints is not None:
+        folder = checkpoints / f"seed-{seed}"
+        watching.append(Checkpointing(folder))
+        if folder.is_dir() and newest_checkpoint(folder) is not None:
+            resume_from = folder
     with cpu_threads(1):
         trainer = Trainer(
-            seeded_model(model, seed), recipe, device=device, seed=seed, execution=execution
+            model, recipe, device=device, seed=seed, execution=execution, callbacks=watching
         )
-        trainer.fit(_received(train), None if valid is None else _received(valid), epochs=epochs)
+        validation = None if valid is None else _received(valid)
+        trainer.fit(_received(train), validation, epochs=epochs, resume_from=resume_from)
         return trainer.to_bytes()
 
 

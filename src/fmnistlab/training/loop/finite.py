@@ -59,7 +59,7 @@ class FiniteCheck:
             self.check_sum(step, epoch, number)
 
     def check_sum(self, step: TrainingStep, epoch: int, number: int) -> None:
-        """Looks at the sum of all weights, which is quick, and at each weight if the sum is not finite.
+        """Checks the sum of all weights, which is quick, and each weight if that is not finite.
 
         Raises:
             NonFiniteError: a weight is not finite.
