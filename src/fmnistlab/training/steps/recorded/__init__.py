@@ -1,7 +1,7 @@
 """A training step that is recorded once and replayed on the CPU.
 
 An example: `Sequential(Flatten(), Linear(784, 10))` with cross-entropy and 32 images. In forward
-and backward torch runs these operations, told by the blocks of memory that they read and write. Where
+and backward torch runs these operations, told by the blocks of memory that they use. Where
 an operation writes no block of its own, it only looks at memory in another shape: its tensor is
 there already, and nothing is left to do in a replay. The others become one call each, which writes
 into the block that the recording made. No tensor moves after that, except those of the batch, whose
@@ -26,7 +26,7 @@ views are rebased onto the new one before each replay.
     t                            11 -> 11
     detach                       11 -> 11
 
-So 18 operations, each with Python, dispatch and autograd around it, become 7 calls. Blocks 11 and
+So 18 operations, with Python and autograd around them, become 7 calls. Blocks 11 and
 12 are then moved into `WorkingWeights`, where the optimizer's kernel finds all gradients side by side.
 
 The order of the files is the order of the work: `contract` says whether a step may be recorded,
