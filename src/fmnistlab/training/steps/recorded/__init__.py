@@ -27,7 +27,7 @@ views are rebased onto the new one before each replay.
     detach                       11 -> 11
 
 So 18 operations, with Python and autograd around them, become 7 calls. Blocks 11 and
-12 are then moved into `WorkingWeights`, where the optimizer's kernel finds all gradients side by side.
+12 are then moved into `WorkingWeights`, where the optimizer's kernel finds all gradients in a row.
 
 The order of the files is the order of the work: `contract` says whether a step may be recorded,
 `recording` notes the operations and `memory` their blocks, `cropping`, `convolution` and `lowering`
