@@ -115,7 +115,7 @@ def test_a_note_is_printable_even_if_its_error_cannot_print_itself() -> None:
 
     with pytest.raises(ValueError, match="first") as raised:
         Trainer(tiny_linear(), SMALL, callbacks=[Bad()]).fit(tiny_set())
-    assert [note.split("came: ")[1] for note in raised.value.__notes__] == [
+    assert [note.split("this one: ")[1] for note in raised.value.__notes__] == [
         "MuteError: (its text cannot be shown)",
         r"KeyError: 'a\x1b[2J'",
     ]
@@ -226,7 +226,7 @@ def test_a_callback_that_could_not_work_is_refused_at_once(callback: Callback, w
 
 @pytest.mark.parametrize(
     ("thing", "words"),
-    [(object(), "object is not a fmnistlab Callback"), (Recorder, "not the class")],
+    [(object(), "object is not a Callback; subclass"), (Recorder, "not the class")],
 )
 def test_what_is_no_callback_is_refused(thing: object, words: str) -> None:
     from fmnistlab.training.callbacks.base import check_callback
