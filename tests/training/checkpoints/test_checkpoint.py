@@ -13,7 +13,7 @@ from tests.strategies import json_values, named_tensors
 
 from fmnistlab.errors import CheckpointError
 from fmnistlab.foundation.atomic_file import write_atomically
-from fmnistlab.training import checkpoint as container
+from fmnistlab.training.checkpoints import file as container
 from fmnistlab.training.checkpoints.file import (
     Checkpoint,
     copied,
@@ -98,9 +98,9 @@ def test_foreign_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
         opened(tmp_path / "x")
 
 
-def test_somebody_elses_safetensors_file_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(safetensors.torch.save({"w": torch.zeros(1)}, {"by": "them"}))
-    with pytest.raises(CheckpointError, match="somebody else"):
+    with pytest.raises(CheckpointError, match="not written by fmnistlab"):
         opened(tmp_path / "x")
     header = json.dumps({"__metadata__": {"fmnistlab": "{}", "sha256": ""}}).encode()
     (tmp_path / "x").write_bytes(len(header).to_bytes(8, "little") + header)

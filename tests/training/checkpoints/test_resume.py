@@ -29,7 +29,7 @@ from fmnistlab.errors import (
     ConfigurationError,
 )
 from fmnistlab.models.weights_hash import weights_sha256
-from fmnistlab.training import checkpoint as container
+from fmnistlab.training.checkpoints import file as container
 from fmnistlab.training.checkpoints.folder import list_checkpoints, newest_checkpoint
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
