@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from tests.tiny import Items, same_weights, tiny_set
-from tests.training.steps.probed_fits import Adjustable, fit, hook_listener
-from tests.training.steps.recordable_models import Free, Unsaid
-from tests.training.steps.two_trainings import ADAM, Maker, told
+from tests.training.steps.recorded.probed_fits import Adjustable, fit, hook_listener
+from tests.training.steps.recorded.recordable_models import Free, Unsaid
+from tests.training.steps.recorded.two_trainings import ADAM, Maker, told
 from torch.utils.data import DataLoader, IterableDataset
 
 from fmnistlab.training.steps import choice

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.tiny import Items, tiny_set
-from tests.training.steps.probed_fits import assert_seen_alike, fit
-from tests.training.steps.two_trainings import ADAM, batches_of, compare
+from tests.training.steps.recorded.probed_fits import assert_seen_alike, fit
+from tests.training.steps.recorded.two_trainings import ADAM, batches_of, compare
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.training.steps.probed_fits import fit, hook_listener
-from tests.training.steps.recordable_models import Free, Unsaid, flat
-from tests.training.steps.two_trainings import ADAM, Maker, compare, told
+from tests.training.steps.recorded.probed_fits import fit, hook_listener
+from tests.training.steps.recorded.recordable_models import Free, Unsaid, flat
+from tests.training.steps.recorded.two_trainings import ADAM, Maker, compare, told
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import tiny_noisy
-from tests.training.steps.recordable_models import Free, flat
-from tests.training.steps.two_trainings import ADAM, SGD, Maker, batches_of, compare, train
+from tests.training.steps.recorded.recordable_models import Free, flat
+from tests.training.steps.recorded.two_trainings import ADAM, SGD, Maker, batches_of, compare, train
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint

@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.steps.probed_fits import Adjustable, assert_seen_alike, fit, hook_listener
-from tests.training.steps.two_trainings import ADAM, SGD
+from tests.training.steps.recorded.probed_fits import (
+    Adjustable,
+    assert_seen_alike,
+    fit,
+    hook_listener,
+)
+from tests.training.steps.recorded.two_trainings import ADAM, SGD
 from torch import nn
 
 from fmnistlab.training.callbacks.run import Run

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.steps.recordable_models import Free, Unsaid, flat
-from tests.training.steps.two_trainings import ADAM, SGD, Maker, train
+from tests.training.steps.recorded.recordable_models import Free, Unsaid, flat
+from tests.training.steps.recorded.two_trainings import ADAM, SGD, Maker, train
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules import module as torch_module

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 from tests.tiny import same_weights, tiny_set
-from tests.training.steps.probed_fits import (
+from tests.training.steps.recorded.probed_fits import (
     Adjustable,
     Probe,
     assert_seen_alike,
     fit,
     hook_listener,
 )
-from tests.training.steps.recordable_models import Free
-from tests.training.steps.two_trainings import ADAM, SGD, told
+from tests.training.steps.recorded.recordable_models import Free
+from tests.training.steps.recorded.two_trainings import ADAM, SGD, told
 from torch import Tensor
 
 from fmnistlab.errors import NonFiniteError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from tests.tiny import tiny_set
-from tests.training.steps.two_trainings import Maker
+from tests.training.steps.recorded.two_trainings import Maker
 from torch import Tensor, nn
 
 from fmnistlab.callbacks import Callback
