@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fmnistlab.foundation.tables import markdown_table
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 PACKAGE = ROOT / "src" / "fmnistlab"
@@ -27,17 +29,18 @@ def module_tables(floors: Sequence[set[str]]) -> str:
     Args:
         floors: names of the rooms, the lowest floor first; see `tests/test_architecture.py`.
     """
-    rows = ["| floor | room | what it is for |", "| --- | --- | --- |"]
+    rows = []
     lists = []
     for number, rooms in enumerate(floors):
         for room in sorted(rooms):
             path = PACKAGE.joinpath(*room.split("."))
             if not path.is_dir():
                 path = path.with_suffix(".py")
-            rows.append(f"| {number} | `{room}` | {_first_sentence(path)} |")
+            rows.append((str(number), f"`{room}`", _first_sentence(path)))
             if path.is_dir():
                 lists.append(f"`{room}`\n" + "\n".join(_described_files(room, path, floors)))
-    return "\n".join(rows) + "\n\n### What each room holds\n\n" + "\n\n".join(lists)
+    table = markdown_table(["floor", "room", "what it is for"], rows)
+    return f"{table}\n\n### What each room holds\n\n" + "\n\n".join(lists)
 
 
 def _described_files(room: str, folder: Path, floors: Sequence[set[str]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.report.markdown import significant, table, with_quartiles
+from benchmarks.report.markdown import figures, significant, with_quartiles
 from benchmarks.results_file import Section
 from benchmarks.summaries import Spread, paired_ratios, spread
 
@@ -76,9 +76,9 @@ def comparison(
     ]
     for name, entry in section.entries.items():
         if name not in measured:
-            reason = f"{entry.status}: {entry.reason}".replace("|", "/")
+            reason = f"{entry.status}: {entry.reason}"
             rows.append([labels.get(name, name), reason, *[""] * (len(columns) - 1)])
-    return table(["", *(header for header, _ in columns)], rows)
+    return figures(["", *(header for header, _ in columns)], rows)
 
 
 def honest_note(

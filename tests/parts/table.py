@@ -27,6 +27,7 @@ from tests.parts.row import DEFAULT, PLAIN, Case, Row
 from torch import Tensor
 
 from fmnistlab.errors import FmnistlabError
+from fmnistlab.foundation.tables import markdown_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "trainer.md"
 START, END = "<!-- parts: start -->", "<!-- parts: end -->"
@@ -121,13 +122,11 @@ def distance(one: Tensor, other: Tensor) -> str:
 
 def table(cells: Mapping[tuple[str, str], str]) -> str:
     """Returns the table, given what comes out by part and way."""
-    lines = ["| part | plain steps | default |", "| --- | --- | --- |"]
+    lines = []
     for theme, rows in THEMES.items():
-        lines.append(f"| **{theme}** | | |")
-        for row in rows:
-            found = " | ".join(cells[row.part, way] for way in WAYS)
-            lines.append(f"| {row.part} | {found} |")
-    return "\n".join(lines)
+        lines.append([f"**{theme}**", *[""] * len(WAYS)])
+        lines += [[row.part, *(cells[row.part, way] for way in WAYS)] for row in rows]
+    return markdown_table(["part", "plain steps", "default"], lines)
 
 
 def with_table(page: str, content: str) -> str:
