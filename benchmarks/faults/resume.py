@@ -152,7 +152,7 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
     Raises:
         HarnessError: the training fails, or differs from itself, when nobody kills it.
     """
-    kind = candidate.kind()
+    kind: Any = candidate.kind()
     found: dict[str, Any] = {}
     for dropout in DROPOUTS:
 

@@ -184,7 +184,13 @@ def test_a_source_that_changes_while_it_is_read_is_not_remembered(
     monkeypatch.setattr(cache, "read_csv", read_and_change)
     assert same(read_cached(source), table_of())
     assert not entries(folder)
-    monkeypatch.setattr(cache, "read_csv", lambda path: (read_csv(path), source.unlink())[0])
+
+    def read_and_remove(path: Path) -> FashionTable:
+        table = read_csv(path)
+        source.unlink()
+        return table
+
+    monkeypatch.setattr(cache, "read_csv", read_and_remove)
     read_cached(source)
     assert not entries(folder)
 

@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.data.cache_scene import (
@@ -138,7 +139,8 @@ def test_a_file_that_is_swapped_before_it_is_opened_is_not_used(
     assert scene.reads_right()
     other = tmp_path / "other"
     other.write_bytes(other_content(scene))
-    real, swapped = os.open, []
+    real = os.open
+    swapped: list[object] = []
 
     def swap_and_open(path: Path, flags: int, *rest: int, **named: int) -> int:
         if path == scene.entry and not swapped:
@@ -230,7 +232,7 @@ def test_a_folder_that_another_made_meanwhile_is_not_used(
 ) -> None:
     real = Path.mkdir
 
-    def make_for_all(path: Path, *rest: int, **named: bool) -> None:
+    def make_for_all(path: Path, *rest: Any, **named: Any) -> None:
         real(path, *rest, **named)
         path.chmod(0o777)
 

@@ -124,8 +124,12 @@ def test_a_table_with_one_text_column_fits(rows: list[tuple[str, float]]) -> Non
 
 
 def test_a_markdown_table_tells_the_side_of_each_column() -> None:
-    columns = ["model", "parameters", Column("loss", ".3f"), Column("share", right=True), ""]
-    rows = [("`cnn`", 26194, 0.2746, "1 of 2", None), ("linearnet", None, 0.3141, "", "a|b\nc")]
+    loss, share = Column("loss", ".3f"), Column("share", right=True)
+    columns: list[str | Column] = ["model", "parameters", loss, share, ""]
+    rows: list[tuple[Cell, ...]] = [
+        ("`cnn`", 26194, 0.2746, "1 of 2", None),
+        ("linearnet", None, 0.3141, "", "a|b\nc"),
+    ]
     assert markdown_table(columns, rows).split("\n") == [
         "| model | parameters | loss | share |  |",
         "| --- | ---: | ---: | ---: | --- |",

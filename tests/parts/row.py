@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.recipe import Recipe
 
-PLAIN, DEFAULT = "eager", "auto"
+PLAIN: Execution = "eager"
+DEFAULT: Execution = "auto"
 """The two ways in which steps are made, as `Trainer(execution=...)` calls them."""
 
 SEED = 5
@@ -104,7 +106,7 @@ class Case:
     """
 
     part: str
-    run: Callable[[str], None]
+    run: Callable[[Execution], None]
     refused: str | None = None
     needs: tuple[str, ...] = ()
 
@@ -125,7 +127,7 @@ def outcome(model: nn.Module, optimizer: torch.optim.Optimizer, watcher: Watcher
 def leaves(value: Any, name: str = "") -> dict[str, Any]:
     """Returns the tensors and plain values within lists and dictionaries, by their path."""
     if isinstance(value, Mapping):
-        inner = value.items()
+        inner: Iterable[tuple[object, Any]] = value.items()
     elif isinstance(value, list | tuple):
         inner = enumerate(value)
     else:

@@ -72,7 +72,7 @@ class Learned(nn.Module):
         self.inner = nn.CrossEntropyLoss(label_smoothing=smoothing)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return self.inner(logits * self.scale, labels)  # type: ignore[no-any-return]
+        return self.inner(logits * self.scale, labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ def resumed(saved: Recipe, now: Recipe, folder: Path) -> None:
     models = [tiny_noisy(), tiny_noisy()]
     for model, recipe in zip(models, (saved, now), strict=True):
         if isinstance(recipe.loss, Learned):
-            model[0].loss = recipe.loss
+            model.get_submodule("0").loss = recipe.loss
     saving = Checkpointing(folder, every_steps=3)
     Trainer(models[0], saved, callbacks=[saving]).fit(tiny_set())
     Trainer(models[1], now).fit(tiny_set(), resume_from=folder)
@@ -163,7 +163,7 @@ def test_the_same_code_made_anew_is_the_same(make: Callable[[], Any], tmp_path: 
         )
         for _ in range(2)
     ]
-    resumed(*recipes, tmp_path)
+    resumed(recipes[0], recipes[1], tmp_path)
 
 
 def test_what_a_loss_learns_makes_no_other_recipe_of_it() -> None:

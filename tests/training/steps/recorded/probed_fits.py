@@ -60,7 +60,7 @@ class Probe(Callback):
         self.seen: list[dict[str, Tensor]] = []
         self.look(run)
 
-    def look(self, run: Run, *facts: object) -> None:
+    def look(self, run: Run, *_: object) -> None:
         seen = {f"weight {name}": tensor for name, tensor in self.live.items()}
         for name, parameter in run.model.named_parameters():
             if parameter.grad is not None:
@@ -71,7 +71,7 @@ class Probe(Callback):
             {name: tensor.clone() for name, tensor in seen.items() if tensor is not None}
         )
 
-    on_epoch_start = on_epoch_end = on_fit_end = on_error = look
+    on_epoch_start = on_epoch_end = on_fit_end = on_error = look  # type: ignore[assignment]
 
 
 def probed(trainer: Trainer) -> list[dict[str, Tensor]]:

@@ -87,6 +87,7 @@ def test_an_interrupted_fit_leaves_all_as_plain_steps_do(error: type[BaseExcepti
         trainer = Trainer(Adjustable(), ADAM, execution=way, callbacks=[listener, Probe()])
         with pytest.raises(error):
             trainer.fit(tiny_set(24))
+        assert trainer.optimizer is not None
         assert {int(entry["step"]) for entry in trainer.optimizer.state.values()} == {5}
         trainers.append(trainer)
     assert_seen_alike(*trainers)
@@ -115,7 +116,7 @@ def test_trainings_beside_each_other_do_not_disturb_each_other() -> None:
 
 
 @pytest.mark.parametrize("way", ["recorded", "eager"])
-def test_a_weight_that_a_callback_spoils_is_found_before_it_is_saved(way: str) -> None:
+def test_a_weight_that_a_callback_spoils_is_found_before_it_is_saved(way: Any) -> None:
     def spoil(run: Run, *facts: object) -> None:
         run.model.get_parameter("outer.bias").data[0] = torch.nan
         with pytest.raises(NonFiniteError, match=r"outer\.bias"):

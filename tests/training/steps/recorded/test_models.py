@@ -127,6 +127,7 @@ class Focal(nn.Module):
     """A loss with a buffer, a number, and a memory that it changes in place."""
 
     recordable = True
+    weights: Tensor
 
     def __init__(self) -> None:
         super().__init__()
