@@ -99,7 +99,7 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
     """Returns how many states were good, unreadable and mixed.
 
     Raises:
-        HarnessError: saving or loading fails when nobody is killed.
+        HarnessError: saving or loading fails without a kill.
         NotPossibleError: this machine lacks what the way to save takes.
     """
     kind = candidate.kind()

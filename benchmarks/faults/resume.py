@@ -150,7 +150,7 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
     """Returns, for each dropout, what each resumed training came to.
 
     Raises:
-        HarnessError: the training fails, or differs from itself, when nobody kills it.
+        HarnessError: the training fails, or differs from itself, without a kill.
     """
     kind: Any = candidate.kind()
     found: dict[str, Any] = {}

@@ -91,7 +91,7 @@ def honest_note(
 ) -> str:
     """Returns who beats `own` here, and who cannot be told apart from it.
 
-    Somebody is better if the lower quartile of the paired ratios is above 1, and cannot be told
+    A contender is better if the lower quartile of the paired ratios is above 1, and cannot be told
     apart if 1 lies between the quartiles. Other ways to use fmnistlab are no opponents.
     """
     winners, equals = [], []

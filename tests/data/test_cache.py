@@ -252,7 +252,7 @@ def test_a_foreign_file_is_replaced(
     assert use_is_logged(caplog, source)[1] == ""
 
 
-def test_somebody_elses_tensors_are_replaced(folder: Path, source: Path) -> None:
+def test_foreign_tensors_are_replaced(folder: Path, source: Path) -> None:
     folder.mkdir(parents=True)
     save_file({"images": table_of().images}, cached_path(source, folder))
     assert same(read_cached(source), table_of())

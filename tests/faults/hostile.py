@@ -1,4 +1,4 @@
-"""Files that somebody made to do harm: nothing runs, nothing is written, no memory is taken."""
+"""Files that were made to do harm: nothing runs, nothing is written, no memory is taken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Runs:
 
 
 def _signed(header: dict[str, Any], content: bytes) -> bytes:
-    """Returns a checkpoint with a right hash, as somebody who knows the format would make it."""
+    """Returns a checkpoint with a right hash, as an attacker who knows the format makes it."""
     header["__metadata__"]["sha256"] = "0" * 64
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

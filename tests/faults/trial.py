@@ -86,7 +86,7 @@ def facts(of: Trainer) -> tuple[str, str, str]:
 
 @functools.cache
 def uninterrupted() -> tuple[str, str, str]:
-    """Returns the facts of the training that nobody disturbed."""
+    """Returns the facts of the undisturbed training."""
     made = trainer()
     made.fit(*data())
     return facts(made)

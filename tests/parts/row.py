@@ -27,7 +27,7 @@ Closure = Callable[[], Tensor]
 
 
 class Watcher:
-    """What somebody does in the hooks of a fit; the loop written by hand calls them too.
+    """What a user does in the hooks of a fit; the loop written by hand calls them too.
 
     Attributes:
         found: what was seen on the way, compared in the end.

@@ -21,7 +21,7 @@ SHORT = Recipe(epochs=2, batch_size=8)
 
 
 def alone(model: str, seed: int, recipe: Recipe) -> Trainer:
-    """What anybody would write for a single seed."""
+    """What a user writes for a single seed."""
     with cpu_threads(1):
         trainer = Trainer(seeded_model(model, seed), recipe, device="cpu", seed=seed)
         trainer.fit(tiny_set(80), tiny_set(20, seed=1))

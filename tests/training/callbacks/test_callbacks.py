@@ -72,7 +72,7 @@ def play(callback: Callback, values: list[float]) -> tuple[Run, int, torch.nn.Mo
 
 
 def bias(model: torch.nn.Module) -> float:
-    return float(model.get_parameter("1.bias")[0])
+    return float(model.get_parameter("1.bias").detach()[0])
 
 
 LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, float("nan")]), min_size=1, max_size=12)

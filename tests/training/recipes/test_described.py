@@ -77,7 +77,7 @@ class Learned(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Darken:
-    """An augmentation of somebody else's."""
+    """An augmentation as a user writes one."""
 
     draws: ClassVar[int] = 1
     amount: float = 0.5
@@ -108,7 +108,7 @@ PARTS: list[tuple[str, Any, Any, str]] = [
     ("optimizer", made(0.1), made(0.2), r"optimizer\.rate 0\.1, but this one has 0\.2"),
     ("augmentation", (Darken(),), (Darken(amount=0.2),), r"augmentation\[0\]\.amount 0\.5"),
     ("augmentation", (Darken(),), (HorizontalFlip(),), r"augmentation\[0\] .*:Darken"),
-    ("augmentation", (Darken(),), (), r"augmentation \[.*Darken.*\], but this one has \[\]"),
+    ("augmentation", (Darken(),), (), r"augmentation \[.*Darken.*, but this one has \[\]"),
 ]
 
 

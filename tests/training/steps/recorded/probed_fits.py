@@ -53,7 +53,7 @@ def fit(make: Maker, recipe: Recipe, way: Any, *callbacks: Callback, data: Any =
 
 
 class Probe(Callback):
-    """Keeps what everybody can see of a training, at every hook but `on_batch_end`."""
+    """Keeps all that can be seen of a training, at every hook but `on_batch_end`."""
 
     def on_fit_start(self, run: Run) -> None:
         self.live = run.model.state_dict()  # taken once, as by whoever averages weights

@@ -79,7 +79,7 @@ def set_weight(kind: Callable[[Tensor], nn.Parameter]) -> Callable[[Any], None]:
 
 
 class Scaled(nn.Module):
-    """A loss that learns, if somebody tells the optimizer."""
+    """A loss that learns, if the optimizer is given its parameter."""
 
     recordable = True
 
@@ -201,7 +201,7 @@ HOOKS: dict[str, Callable[[Free, torch.optim.Optimizer], Any]] = {
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_hooks_of_anybody_are_seen_as_long_as_they_are_there(name: str) -> None:
+def test_hooks_of_any_kind_are_seen_as_long_as_they_are_there(name: str) -> None:
     model = Free()
     optimizer = ADAM.make_optimizer(model)
     handle = HOOKS[name](model, optimizer)

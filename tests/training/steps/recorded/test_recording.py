@@ -79,7 +79,7 @@ OWN_GENERATOR = torch.Generator()
         # A conjugate is a mark on a view, which the kept views do not have.
         (torch.fft.fft, "complex numbers"),
         (lambda x: torch.view_as_complex(x.view(2, 2)), "complex numbers"),
-        # Nobody could put it back after the recording.
+        # Its state could not be put back after the recording.
         (lambda x: x + torch.rand(4, generator=OWN_GENERATOR), "a generator of its own"),
         (lambda x: x.clone().uniform_(generator=OWN_GENERATOR), "a generator of its own"),
     ],
