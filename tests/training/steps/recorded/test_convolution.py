@@ -241,6 +241,13 @@ def test_turned_and_double_convolutions_stay_right(last: bool) -> None:
     assert all(map(is_near, program.replay(images), double(images.double())))
 
 
+def test_images_that_lie_otherwise_than_the_weights_are_left_to_torch() -> None:
+    layer = nn.Sequential(nn.Conv2d(16, 8, 3, padding=1))
+    layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    program = check_layers(layer, 2, 16, 7, 7, last=False)
+    assert "convolution" in kernels(program, 2, 16, 7, 7)
+
+
 class Twice(nn.Module):
     """A convolution that is made three times with the same weights."""
 
