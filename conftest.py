@@ -33,7 +33,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
-class _Pages(LoadScopeScheduling):
+class _Pages(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Hands out the tests one by one, but the examples of a page together, pages first."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -69,6 +69,7 @@ def _step(name: str, way: str, first: Batch) -> TrainingStep:
     import torch  # noqa: PLC0415 - after the cores are limited
 
     import fmnistlab  # noqa: PLC0415 - as above
+    from fmnistlab.training.execution import Execution  # noqa: PLC0415 - as above
     from fmnistlab.training.steps.choice import make_step  # noqa: PLC0415 - as above
     from fmnistlab.training.steps.layout import prepare_model  # noqa: PLC0415 - as above
 
@@ -78,8 +79,8 @@ def _step(name: str, way: str, first: Batch) -> TrainingStep:
     model.train()
     recipe = fmnistlab.recipes.CLASSIC
     optimizer = recipe.make_optimizer(model)
-    kind = "eager" if way == EAGER else "recorded"
-    step = make_step(kind, model, optimizer, recipe.training_loss, None)
+    execution: Execution = "eager" if way == EAGER else "recorded"
+    step = make_step(execution, model, optimizer, recipe.training_loss, None)
     with _left_out(WITHOUT.get(way, ())):
         step(first)
     if way != EAGER and step.executed != "recorded":

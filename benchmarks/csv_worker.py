@@ -58,7 +58,7 @@ def _check(content: np.ndarray | tuple[np.ndarray, np.ndarray]) -> None:
         content = np.column_stack([labels, images.reshape(len(labels), 784)])
     if content.dtype != np.uint8 or content.shape != (ROWS, 785):
         raise SystemExit(f"read {content.dtype} {content.shape}, not uint8 ({ROWS}, 785)")
-    found = hashlib.sha256(np.ascontiguousarray(content)).hexdigest()
+    found = hashlib.sha256(content.tobytes()).hexdigest()
     if not found.startswith(FINGERPRINT):
         raise SystemExit(f"read other numbers than those in the file: SHA-256 {found}")
 

@@ -120,7 +120,7 @@ def _loop(name: str, device: torch.device, data: FashionMNISTCSV) -> Callable[[]
         for rows in torch.randperm(len(images), device=device).split(32):
             optimizer.zero_grad()
             logits = model(images[rows].div(255))
-            cross_entropy(logits, labels[rows]).backward()  # type: ignore[no-untyped-call]
+            cross_entropy(logits, labels[rows]).backward()
             optimizer.step()
 
     return run

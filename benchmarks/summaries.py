@@ -20,7 +20,7 @@ class Spread(NamedTuple):
     low: float
     median: float
     high: float
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -60,11 +60,12 @@ def draw(floors: Sequence[set[str]], imports: Mapping[str, set[str]]) -> str:
             f'<path d="M{x1:.0f} {y1 + BOX:.0f} C{x1:.0f} {middle:.0f} {x2:.0f} {middle:.0f} '
             f'{x2:.0f} {y2 - 3:.0f}" class="arrow" marker-end="url(#tip)"/>'
         )
-    for room, (x, y) in places.items():
+    for room, (middle, top) in places.items():
         width = LETTER * len(room) + 24
         lines.append(
-            f'<rect x="{x - width / 2:.0f}" y="{y:.0f}" width="{width:.0f}" height="{BOX}" rx="4"/>'
-            f'<text x="{x:.0f}" y="{y + BOX / 2 + 4.5:.0f}">{escape(room)}</text>'
+            f'<rect x="{middle - width / 2:.0f}" y="{top:.0f}" width="{width:.0f}" '
+            f'height="{BOX}" rx="4"/>'
+            f'<text x="{middle:.0f}" y="{top + BOX / 2 + 4.5:.0f}">{escape(room)}</text>'
         )
     body = "\n".join(lines)
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">

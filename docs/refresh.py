@@ -15,6 +15,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fmnistlab.foundation.tables import markdown_table
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 PACKAGE = ROOT / "src" / "fmnistlab"
@@ -30,16 +32,24 @@ def module_tables(floors: Mapping[str, Sequence[set[str]]], ground: set[str]) ->
     """
     tables, lists = [], []
     for inside, its_floors in floors.items():
-        rows = [f"| floor of `{inside}` | room | what it is for |", "| --- | --- | --- |"]
-        rows[0] = rows[0].replace(" of ``", "")
+        rows = []
         for number, rooms in enumerate(its_floors):
             for room in sorted(ground if rooms == {"ground"} else rooms):
                 path = _path_of(f"{inside}.{room}".removeprefix("."))
-                rows.append(f"| {number} | `{room}` | {_first_sentence(path)} |")
+                rows.append((str(number), f"`{room}`", _first_sentence(path)))
                 if path.is_dir() and f"{inside}.{room}".removeprefix(".") not in floors:
                     lists.append(_files(path))
-        tables.append("\n".join(rows))
-    return "\n\n".join(tables) + "\n\n### What each folder holds\n\n" + "\n\n".join(lists)
+        of = f" of `{inside}`" if inside else ""
+        tables.append(markdown_table([f"floor{of}", "room", "what it is for"], rows))
+    return "
+
+".join(tables) + "
+
+### What each folder holds
+
+" + "
+
+".join(lists)
 
 
 def _path_of(room: str) -> Path:

@@ -59,6 +59,12 @@ class Plugin:
         lines = [f"{name} = {value}" for name, value in self.entry_points.items()]
         return "\n".join([f"[{GROUP}]", *lines, ""]).encode()
 
+    @property
+    def points(self) -> dict[str, str]:
+        """Its entry points, if they were not given as a text."""
+        assert isinstance(self.entry_points, Mapping)
+        return dict(self.entry_points)
+
 
 @contextlib.contextmanager
 def installed(folder: Path, *plugins: Plugin) -> Iterator[None]:

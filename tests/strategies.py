@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from typing import Any
 
 # --- results: epoch records, histories, counts of right answers -----------------------------------
 import numpy as np
@@ -109,6 +110,7 @@ def _any_tensors(draw: st.DrawFn) -> torch.Tensor:
     shape = torch.Size(draw(st.lists(st.integers(0, 3), max_size=4)))
     dtype = draw(st.sampled_from(_ALL_DTYPES))
     size = torch.empty(0, dtype=dtype).element_size()
+    content: Any
     if dtype is torch.bool:
         content = draw(st.lists(st.booleans(), min_size=shape.numel(), max_size=shape.numel()))
         tensor = torch.tensor(content, dtype=dtype).reshape(shape)
@@ -126,9 +128,10 @@ def _any_tensors(draw: st.DrawFn) -> torch.Tensor:
     return tensor
 
 
-_numpy_values = st.sampled_from(
-    [*(np.float32, np.float64, np.int8, np.uint64, np.bool_, np.complex64, "<M8[ns]")]
-).flatmap(
+_NUMPY_TYPES: tuple[Any, ...] = (
+    *(np.float32, np.float64, np.int8, np.uint64, np.bool_, np.complex64, "<M8[ns]"),
+)
+_numpy_values = st.sampled_from(_NUMPY_TYPES).flatmap(
     lambda kind: st.tuples(st.integers(0, 3), st.integers(0, 3)).map(
         lambda shape: np.arange(shape[0] * shape[1]).astype(kind).reshape(shape)
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from benchmarks.ablation_worker import WAYS
 from benchmarks.commands.options import MODELS, add_rounds
 from benchmarks.processes import Measurement, run_worker
-from benchmarks.report.markdown import significant, table, threads_text, with_quartiles
+from benchmarks.report.markdown import figures, significant, threads_text, with_quartiles
 from benchmarks.results_file import Section, sections_by
 from benchmarks.rounds import Entry, Job, Settings, take_turns
 from benchmarks.summaries import paired_ratios, spread
@@ -64,7 +64,7 @@ def _table(section: Section, model: str) -> str:
             ]
         )
     header = ["", "minimum", "median", "speed of the recorded step", "n"]
-    return f"### {model}, {threads_text(section.settings['threads'])}\n\n{table(header, rows)}"
+    return f"### {model}, {threads_text(section.settings['threads'])}\n\n{figures(header, rows)}"
 
 
 def _job(settings: Settings) -> Job:

@@ -9,7 +9,7 @@ from pathlib import Path
 MODELS = ("linearnet", "cnn")
 
 RESULTS = Path("docs/benchmarks-data.json")
-"""Where results are kept unless somebody says otherwise."""
+"""Where results are kept by default."""
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:

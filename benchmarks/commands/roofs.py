@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from benchmarks.commands.options import add_rounds
 from benchmarks.processes import Measurement, run_worker
 from benchmarks.report.comparison import comparison, rounds_column, value_column
-from benchmarks.report.markdown import significant, table, threads_text
+from benchmarks.report.markdown import figures, significant, threads_text
 from benchmarks.results_file import Section, sections_by
 from benchmarks.rounds import Entry, Job, Settings, take_turns
 
@@ -79,7 +79,7 @@ def _shares(roofs: Section, trainings: Sequence[Section]) -> str:
             ]
         )
     header = ["", "epoch of fmnistlab, s", "its arithmetic, s", "its Adam alone, s"]
-    return table(header, rows) if rows else ""
+    return figures(header, rows) if rows else ""
 
 
 def _median(section: Section, number: str) -> float:

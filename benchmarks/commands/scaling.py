@@ -10,7 +10,7 @@ from benchmarks.contenders import LABELS
 from benchmarks.images import image_folder
 from benchmarks.learning import AFTER_FEW_STEPS, AFTER_WHOLE_EPOCH
 from benchmarks.report.comparison import honest_note, ratio
-from benchmarks.report.markdown import table, threads_text, with_quartiles
+from benchmarks.report.markdown import figures, threads_text, with_quartiles
 from benchmarks.results_file import Section, sections_by
 from benchmarks.rounds import Entry, Job, take_turns
 from benchmarks.summaries import spread
@@ -95,7 +95,7 @@ def _table(sections: Sequence[Section]) -> str:
         ]
         for section in sections
     ]
-    return table(header, rows)
+    return figures(header, rows)
 
 
 def _note(section: Section) -> str:

@@ -26,7 +26,7 @@ class Eager(TorchContender):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         if task.model == "cnn":
-            self.module = self.module.to(memory_format=torch.channels_last)
+            self.module = self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def epoch(self, images: Images) -> Callable[[], float]:
         """Returns what trains for one epoch and gives the mean loss."""

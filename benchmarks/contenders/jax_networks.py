@@ -21,7 +21,7 @@ Convolution: TypeAlias = Callable[[Layer, Array], Array]
 """3 by 3, padded by 1: maps (n, height, width, inputs) to (n, height, width, outputs)."""
 
 _CHANNELS = (1, 8, 16, 32, 64)
-_SHAPES = {
+_SHAPES: dict[str, list[tuple[int, ...]]] = {
     "linearnet": [(784, 256), (256, 64), (64, 10)],
     "cnn": [
         *((3, 3, inputs, outputs) for inputs, outputs in itertools.pairwise(_CHANNELS)),

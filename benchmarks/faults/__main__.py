@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _chapter(name: str, results: Results) -> str:
-    """Returns heading, explanation, table and surroundings of a section."""
+    """Returns heading, explanation, table and environment of a section."""
     section = SECTIONS[name]
     counted = [f"n = {results.settings['trials']}"] if section.trials else []
     counted += [f"seed {results.settings['seed']}"] if section.seeded else []

@@ -16,9 +16,9 @@ from typing import Any
 
 from benchmarks.faults.candidates import KERAS, Candidate
 from benchmarks.faults.forked import run_forked
-from benchmarks.faults.markdown import table as markdown_table
 from benchmarks.faults.problems import HarnessError
 from benchmarks.faults.results import Row
+from fmnistlab.foundation.tables import Column, markdown_table
 
 TITLE = "Damaged files: noticed, or loaded wrong?"
 TRIALS = 200
@@ -99,7 +99,7 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
 
 def table(rows: Sequence[Row]) -> str:
     """Returns one line for each format; each cell has three or four numbers."""
-    header = ["peer", "how", *(f"{name}: noticed / wrong / equal" for name in MUTATIONS), "errors"]
+    counts = [Column(f"{name}: noticed / wrong / equal", right=True) for name in MUTATIONS]
     lines = []
     for row in rows:
         if row.status != "measured":
@@ -111,7 +111,7 @@ def table(rows: Sequence[Row]) -> str:
             errors.update(found["errors"])
         named = ", ".join(f"{name} {count}" for name, count in errors.most_common())
         lines.append([row.peer, row.way, *cells, named])
-    return markdown_table(header, lines, "llrrrl")
+    return markdown_table(["peer", "how", *counts, "errors"], lines)
 
 
 def _cell(found: dict[str, Any]) -> str:

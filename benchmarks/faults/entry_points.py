@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.candidates import Candidate
-from benchmarks.faults.markdown import table as markdown_table
 from benchmarks.faults.problems import HarnessError
 from benchmarks.faults.results import Row
+from fmnistlab.foundation.tables import markdown_table
 
 TITLE = "Somebody else's broken plug-in: does the program still work?"
 TRIALS = 0
@@ -132,7 +132,7 @@ def table(rows: Sequence[Row]) -> str:
         works = "yes" if found["works"] else "no, as it must" if found["asked"] else "no"
         names = "" if found["works"] else ", ".join(named) or "none of them"
         lines.append([row.peer, row.way, f"`{found['group']}`", works, names, found["message"]])
-    return markdown_table(header, lines, "llllll")
+    return markdown_table(header, lines)
 
 
 def _install(site: Path, group: str) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 from benchmarks.faults.candidates import KERAS, Candidate
 from benchmarks.faults.forked import Forked, run_forked
-from benchmarks.faults.markdown import table as markdown_table
 from benchmarks.faults.problems import HarnessError
 from benchmarks.faults.results import Row
+from fmnistlab.foundation.tables import Cell, Column, markdown_table
 
 TITLE = "Killed while saving: is there a whole state?"
 TRIALS = 100
@@ -99,7 +99,7 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
     """Returns how many states were good, unreadable and mixed.
 
     Raises:
-        HarnessError: saving or loading fails when nobody is killed.
+        HarnessError: saving or loading fails without a kill.
         NotPossibleError: this machine lacks what the way to save takes.
     """
     kind = candidate.kind()
@@ -132,16 +132,17 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
 
 def table(rows: Sequence[Row]) -> str:
     """Returns one line for each way to save."""
-    header = ["peer", "how", "good", "unreadable", "mixed", "errors"]
-    lines = []
+    verdicts = ("good", "unreadable", "mixed")
+    lines: list[list[Cell]] = []
     for row in rows:
         if row.status != "measured":
             lines.append([row.peer, row.way, row.status, "", "", row.reason])
             continue
-        counts = [str(row.result[name]) for name in ("good", "unreadable", "mixed")]
+        counts = [row.result[name] for name in verdicts]
         errors = ", ".join(f"{name} {count}" for name, count in row.result["errors"].items())
         lines.append([row.peer, row.way, *counts, errors])
-    return markdown_table(header, lines, "llrrrl")
+    counted = [Column(name, right=True) for name in verdicts]
+    return markdown_table(["peer", "how", *counted, "errors"], lines)
 
 
 def _seconds_per_save(kind: Callable[[Path], Any]) -> float:

@@ -16,10 +16,10 @@ from typing import Any
 
 from benchmarks.faults.candidates import KERAS, Candidate
 from benchmarks.faults.forked import Ending, run_forked
-from benchmarks.faults.markdown import table as markdown_table
 from benchmarks.faults.problems import HarnessError
 from benchmarks.faults.results import Row
 from benchmarks.faults.scripts.start import Start
+from fmnistlab.foundation.tables import Column, markdown_table
 
 TITLE = "Resumed after a kill: the same bits?"
 TRIALS = 0
@@ -150,9 +150,9 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
     """Returns, for each dropout, what each resumed training came to.
 
     Raises:
-        HarnessError: the training fails, or differs from itself, when nobody kills it.
+        HarnessError: the training fails, or differs from itself, without a kill.
     """
-    kind = candidate.kind()
+    kind: Any = candidate.kind()
     found: dict[str, Any] = {}
     for dropout in DROPOUTS:
 
@@ -172,16 +172,16 @@ def measure(candidate: Candidate, trials: int, seed: int) -> dict[str, Any]:
 
 def table(rows: Sequence[Row]) -> str:
     """Returns one line for each way to resume."""
-    header = ["peer", "how", "equal, dropout 0.5", "equal, no dropout", "what else was seen"]
+    shares = [Column(f"equal, {name}", right=True) for name in ("dropout 0.5", "no dropout")]
     lines = []
     for row in rows:
         if row.status != "measured":
             lines.append([row.peer, row.way, row.status, row.status, row.reason])
             continue
         tries = [row.result[str(dropout)] for dropout in DROPOUTS]
-        shares = [f"{sum(found['equal'] for found in part)}/{len(part)}" for part in tries]
-        lines.append([row.peer, row.way, *shares, "; ".join(_remarks(tries))])
-    return markdown_table(header, lines, "llrrl")
+        equal = [f"{sum(found['equal'] for found in part)}/{len(part)}" for part in tries]
+        lines.append([row.peer, row.way, *equal, "; ".join(_remarks(tries))])
+    return markdown_table(["peer", "how", *shares, "what else was seen"], lines)
 
 
 def _killer(step: int | None) -> Callable[[int], None]:

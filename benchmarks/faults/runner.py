@@ -14,7 +14,7 @@ from benchmarks.faults.candidates import Candidate
 from benchmarks.faults.results import Row
 from benchmarks.faults.sections import Section
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 """The folder from which this package is found."""
 
 ONE_THREAD = dict.fromkeys(

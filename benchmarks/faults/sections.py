@@ -20,7 +20,7 @@ class Section(NamedTuple):
         measure: tests one candidate; takes it, the number of trials and the seed, and returns what
             JSON can hold.
         table: makes Markdown of the rows.
-        trials: how many there are unless somebody says otherwise; 0 if they cannot be chosen.
+        trials: how many there are by default; 0 if they cannot be chosen.
         seeded: whether the seed matters.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.report.markdown import significant, table, with_quartiles
+from benchmarks.report.markdown import figures, significant, with_quartiles
 from benchmarks.results_file import Section
 from benchmarks.summaries import Spread, paired_ratios, spread
 
@@ -76,9 +76,9 @@ def comparison(
     ]
     for name, entry in section.entries.items():
         if name not in measured:
-            reason = f"{entry.status}: {entry.reason}".replace("|", "/")
+            reason = f"{entry.status}: {entry.reason}"
             rows.append([labels.get(name, name), reason, *[""] * (len(columns) - 1)])
-    return table(["", *(header for header, _ in columns)], rows)
+    return figures(["", *(header for header, _ in columns)], rows)
 
 
 def honest_note(
@@ -91,7 +91,7 @@ def honest_note(
 ) -> str:
     """Returns who beats `own` here, and who cannot be told apart from it.
 
-    Somebody is better if the lower quartile of the paired ratios is above 1, and cannot be told
+    A contender is better if the lower quartile of the paired ratios is above 1, and cannot be told
     apart if 1 lies between the quartiles. Other ways to use fmnistlab are no opponents.
     """
     winners, equals = [], []

@@ -1,4 +1,4 @@
-"""Numbers and tables as Markdown."""
+"""Numbers as a report shows them, and tables of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from benchmarks.summaries import Spread
+from fmnistlab.foundation.tables import Column, markdown_table
 
 
 def significant(number: float, digits: int = 3) -> str:
@@ -30,7 +31,7 @@ def with_quartiles(spread: Spread) -> str:
     return f"{significant(spread.median)} ({low} to {high})"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a Markdown table: the first column stands left, all others stand right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+def figures(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in Markdown: the first column stands left, all others stand right."""
+    first, *others = header
+    return markdown_table([first, *(Column(title, right=True) for title in others)], rows)

@@ -12,6 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.changes.runner import Change, Outcome, fault_of, read_changes, try_change
 
+from fmnistlab.foundation.tables import markdown_table
+
+UNNOTICED = "NONE"
+
 
 def main() -> int:
     """Tries the changes; returns 1 if one went unnoticed or cannot be made any more."""
@@ -28,19 +32,20 @@ def main() -> int:
         if fault := fault_of(change):
             print(f"cannot be made: {fault}", file=sys.stderr)
             return 1
-    print("| changed place | before | after | noticed by |\n| --- | --- | --- | --- |")
-    survivors = 0
+    rows = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for change, outcome in zip(changes, pool.map(try_change, changes), strict=True):
-            survivors += outcome.noticed_by is None
-            print(_row(change, outcome), flush=True)
-    print(f"\n{survivors} of {len(changes)} went unnoticed.")
-    return int(survivors > 0)
+            rows.append(_row(change, outcome))
+            print(": ".join(rows[-1]), file=sys.stderr, flush=True)
+    print(markdown_table(["changed place", "before", "after", "noticed by"], rows))
+    survivors = [row for row in rows if row[-1] == UNNOTICED]
+    print(f"\n{len(survivors)} of {len(rows)} went unnoticed.")
+    return int(bool(survivors))
 
 
-def _row(change: Change, outcome: Outcome) -> str:
-    cells = (change.file, f"`{change.before}`", f"`{change.after}`", outcome.noticed_by or "NONE")
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+def _row(change: Change, outcome: Outcome) -> list[str]:
+    code = [f"`{' '.join(text.split())}`" for text in (change.before, change.after)]
+    return [change.file, *code, outcome.noticed_by or UNNOTICED]
 
 
 if __name__ == "__main__":

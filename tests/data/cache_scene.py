@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from fmnistlab.data.csv_file import FashionTable, write_csv
 TABLE = table_of(make_rows(3, seed=7).copy())
 NOBODY = 65534
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+Logged = Callable[[str], bool]
+
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
 
 
 @dataclass(frozen=True)
@@ -99,3 +103,7 @@ def as_nobody() -> Iterator[None]:
     finally:
         if IS_ROOT:
             os.seteuid(0)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)

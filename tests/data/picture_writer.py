@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import Literal
 
 import numpy as np
 
@@ -37,7 +38,9 @@ def empty_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body)
 
 
-def tiff(numbers: np.ndarray, bits: int, *, order: str = "<", tags: dict[int, int]) -> bytes:
+def tiff(
+    numbers: np.ndarray, bits: int, *, order: Literal["<", ">"] = "<", tags: dict[int, int]
+) -> bytes:
     """A TIFF file with one strip of grey numbers; `tags` adds to the necessary ones.
 
     Numbers of 8, 16 and 32 bits (any dtype) are written in the order of the file.

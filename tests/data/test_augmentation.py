@@ -26,7 +26,7 @@ from fmnistlab.training.trainer import Trainer
 
 
 class Darken:
-    """An augmentation of somebody else's."""
+    """An augmentation as a user writes one."""
 
     draws: ClassVar[int] = 1
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import torch
 from hypothesis import given
@@ -143,7 +145,7 @@ def test_a_sampler_hears_of_the_epoch() -> None:
     assert sampler.heard == 7
 
 
-class Pictures(Dataset[tuple[object, int]]):
+class Pictures(Dataset[Any]):
     """Items that no tensor can be made of."""
 
     def __init__(self, item: object, count: int = 3) -> None:
@@ -165,7 +167,7 @@ class Pictures(Dataset[tuple[object, int]]):
         (Pictures((object(), 1)), "must be pairs of a tensor"),
         (Pictures(torch.zeros(1, 28, 28)), "must give pairs"),
         (Pictures((torch.zeros(1), 1, 1)), "must give pairs"),
-        (DataLoader([{"a": 1}]), "must give pairs"),
+        (DataLoader(cast("Any", [{"a": 1}])), "must give pairs"),
     ],
 )
 def test_what_is_no_data_set_is_refused_with_advice(data: object, words: str) -> None:

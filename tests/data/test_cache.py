@@ -2,72 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import hashlib
 import json
-import logging
 import os
-import resource
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import filelock
-import numpy as np
-import platformdirs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
+from tests.data.cached_source import entries, table_of, use_is_logged
+from tests.faults.small_csv import same
 from tests.strategies import edited
 
-from fmnistlab.data import cache, cache_entry, cache_lock
-from fmnistlab.data.cache import cache_folder, cached_path, read_cached
+from fmnistlab.data import cache, cache_entry
+from fmnistlab.data.cache import cached_path, read_cached
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.errors import DataFileError, DataFormatError
-
-
-def table_of(count: int = 3, seed: int = 0) -> FashionTable:
-    numbers = np.random.default_rng(seed)
-    images = numbers.integers(100, 256, (count, 28, 28), dtype=np.uint8)
-    return FashionTable(images, numbers.integers(0, 10, count, dtype=np.uint8))
-
-
-def same(one: FashionTable, other: FashionTable) -> bool:
-    images = np.array_equal(one.images, other.images)
-    return images and np.array_equal(one.labels, other.labels)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder, which does not exist yet."""
-    monkeypatch.setenv("FMNISTLAB_CACHE", str(tmp_path / "some" / "cache"))
-    return tmp_path / "some" / "cache"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A CSV file of three rows, `table_of()`."""
-    path = tmp_path / "data.csv"
-    write_csv(path, table_of().images, table_of().labels)
-    return path
-
-
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files count as old enough to be known by their times, however young they are."""
-    monkeypatch.setattr(cache, "SETTLING_NS", -(10**18))
-
-
-def entries(folder: Path) -> list[Path]:
-    """What is in the cache folder besides the lock files, which are empty."""
-    found = list(folder.iterdir())
-    assert all(path.stat().st_size == 0 for path in found if path.suffix == ".lock")
-    return [path for path in found if path.suffix != ".lock"]
 
 
 def replace_digit(path: Path) -> None:
@@ -82,13 +32,6 @@ def replace_digit(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert path.stat().st_mtime_ns == before.st_mtime_ns
-
-
-def use_is_logged(caplog: pytest.LogCaptureFixture, path: Path) -> tuple[FashionTable, str]:
-    caplog.clear()
-    with caplog.at_level(logging.DEBUG, "fmnistlab"):
-        table = read_cached(path)
-    return table, caplog.text
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -241,7 +184,13 @@ def test_a_source_that_changes_while_it_is_read_is_not_remembered(
     monkeypatch.setattr(cache, "read_csv", read_and_change)
     assert same(read_cached(source), table_of())
     assert not entries(folder)
-    monkeypatch.setattr(cache, "read_csv", lambda path: (read_csv(path), source.unlink())[0])
+
+    def read_and_remove(path: Path) -> FashionTable:
+        table = read_csv(path)
+        source.unlink()
+        return table
+
+    monkeypatch.setattr(cache, "read_csv", read_and_remove)
     read_cached(source)
     assert not entries(folder)
 
@@ -303,7 +252,7 @@ def test_a_foreign_file_is_replaced(
     assert use_is_logged(caplog, source)[1] == ""
 
 
-def test_somebody_elses_tensors_are_replaced(folder: Path, source: Path) -> None:
+def test_foreign_tensors_are_replaced(folder: Path, source: Path) -> None:
     folder.mkdir(parents=True)
     save_file({"images": table_of().images}, cached_path(source, folder))
     assert same(read_cached(source), table_of())
@@ -336,56 +285,7 @@ def test_a_folder_in_place_of_the_file_only_costs_time(
     assert "cannot be written, so the next read is slow too: it is a folder" in log
 
 
-# --- where it is kept -----------------------------------------------------------------------------
-
-
-def test_the_user_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("FMNISTLAB_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == Path(platformdirs.user_cache_dir("fmnistlab", appauthor=False))
-    if sys.platform == "linux":
-        assert cache_folder() == tmp_path / "fmnistlab"
-
-
-def test_the_variable_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FMNISTLAB_CACHE", "~/there")
-    assert cache_folder() == Path.home() / "there"
-
-
-@pytest.mark.parametrize("value", ["", "off", " OFF "])
-def test_the_cache_can_be_switched_off(
-    here: Path, source: Path, monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
-    monkeypatch.setenv("FMNISTLAB_CACHE", value)
-    assert cache_folder() is None
-    assert same(read_cached(source), table_of())
-    assert list(here.iterdir()) == [source]
-
-
-def test_a_folder_that_cannot_be_made_only_costs_time(
-    source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("FMNISTLAB_CACHE", str(source / "below" / "a file"))
-    for _ in range(2):
-        table, log = use_is_logged(caplog, source)
-        assert same(table, table_of())
-        assert "is not used as a cache, so each read is slow: Not a directory" in log
-
-
-def test_a_full_disk_only_costs_time(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    source = tmp_path / "large.csv"
-    write_csv(source, table_of(2000).images, table_of(2000).labels)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, hard))
-    try:
-        table, log = use_is_logged(caplog, source)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert same(table, table_of(2000))
-    assert "File too large" in log
-    assert not entries(folder)
+# --- the source cannot be read --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["nowhere.csv", ".", "a\0b"])
@@ -402,157 +302,3 @@ def test_what_cannot_be_read_is_named_as_without_a_cache(
 def test_a_source_that_cannot_be_opened_is_named(folder: Path) -> None:
     with pytest.raises(DataFileError, match=r"mem: cannot be read: Input/output error"):
         read_cached("/proc/self/mem")
-
-
-# --- many processes -------------------------------------------------------------------------------
-
-READER = """
-import hashlib, os, sys
-from fmnistlab.data.cache import cache_folder, cached_path, read_cached
-source, rounds, expected = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-for number in range(rounds):
-    if number % 5 == os.getpid() % 5:
-        cached_path(source, cache_folder()).unlink(missing_ok=True)
-    table = read_cached(source)
-    found = hashlib.sha256(table.images.tobytes() + table.labels.tobytes()).hexdigest()
-    assert found == expected, number
-    print(number, flush=True)
-"""
-
-
-def digest_of(table: FashionTable) -> str:
-    return hashlib.sha256(table.images.tobytes() + table.labels.tobytes()).hexdigest()
-
-
-def start_reader(source: Path, rounds: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", READER, str(source), str(rounds), digest_of(table_of())]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def test_many_processes_build_and_remove_the_same_file(folder: Path, source: Path) -> None:
-    readers = [start_reader(source, 25) for _ in range(4)]
-    for reader in readers:
-        _, errors = reader.communicate(timeout=120)
-        assert reader.returncode == 0, errors
-    assert same(read_cached(source), table_of())
-    assert sorted(path.suffix for path in folder.iterdir()) == [".lock", ".safetensors"]
-
-
-def test_a_process_that_is_killed_leaves_nothing_wrong(folder: Path, source: Path) -> None:
-    reader = start_reader(source, 10**6)
-    assert reader.stdout is not None
-    for _ in range(30):
-        reader.stdout.readline()
-    reader.kill()
-    reader.communicate()
-    assert same(read_cached(source), table_of())
-
-
-# --- the lock only saves work ---------------------------------------------------------------------
-
-
-def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """A list that grows by one path with each read of a source, which takes 0.1 s from now on."""
-    counted: list[Path] = []
-
-    def slow(path: Path) -> FashionTable:
-        counted.append(path)
-        time.sleep(0.1)
-        return read_csv(path)
-
-    monkeypatch.setattr(cache, "read_csv", slow)
-    return counted
-
-
-def read_in_threads(source: Path, count: int) -> list[FashionTable]:
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(read_cached, [source] * count))
-
-
-def test_of_many_readers_one_reads_the_source(
-    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted = count_reads(monkeypatch)
-    assert all(same(table, table_of()) for table in read_in_threads(source, 6))
-    assert len(counted) == 1
-
-
-def test_locks_that_do_nothing_only_cost_time(
-    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fcntl.flock", lambda *_: None)
-    counted = count_reads(monkeypatch)
-    assert all(same(table, table_of()) for table in read_in_threads(source, 6))
-    assert len(counted) > 1
-    assert entries(folder) == [cached_path(source, folder)]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOLCK, "No locks available"),
-        PermissionError(errno.EACCES, "Permission denied"),
-        NotImplementedError("this file system knows no locks"),
-    ],
-    ids=repr,
-)
-@pytest.mark.parametrize("when", ["acquire", "release"])
-@pytest.mark.usefixtures("folder")
-def test_locks_that_fail_only_cost_time(
-    source: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    error: Exception,
-    when: str,
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(filelock.FileLock, when, fail)
-    table, log = use_is_logged(caplog, source)
-    assert same(table, table_of())
-    assert f"a lock: {error}" in log or f"cannot be released: {error}" in log
-    assert use_is_logged(caplog, source)[1] == ""
-
-
-def test_a_lock_that_is_never_given_back_is_waited_for_only_so_long(
-    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(cache_lock, "LOCK_SECONDS", 0.2)
-    folder.mkdir(parents=True)
-    with filelock.FileLock(cached_path(source, folder).with_suffix(".lock")):
-        table, log = use_is_logged(caplog, source)
-    assert same(table, table_of())
-    assert "goes on without a lock" in log
-    assert use_is_logged(caplog, source)[1] == ""
-
-
-def test_who_waited_looks_at_the_source_again(
-    folder: Path, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was true before the wait need not be true after it."""
-
-    @contextlib.contextmanager
-    def replaced_meanwhile(entry: Path) -> Iterator[None]:
-        write_csv(source, table_of(5, seed=1).images, table_of(5, seed=1).labels)
-        yield
-
-    monkeypatch.setattr(cache, "lock_held", replaced_meanwhile)
-    assert same(read_cached(source), table_of(5, seed=1))
-    monkeypatch.undo()
-    monkeypatch.setenv("FMNISTLAB_CACHE", str(folder))
-    assert same(read_cached(source), table_of(5, seed=1))
-
-
-def test_a_lock_file_is_no_entry_and_an_entry_no_lock_file(tmp_path: Path) -> None:
-    sources = [tmp_path / name for name in ("a.csv", "b.csv", "a.csv.xz", "a.lock")]
-    kept = {cached_path(path, tmp_path) for path in sources}
-    locks = {path.with_suffix(".lock") for path in kept}
-    assert len(kept | locks) == 8
-
-
-def test_importing_the_data_set_does_not_import_the_locks() -> None:
-    code = "import sys, fmnistlab.data.cache; print('filelock' in sys.modules)"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"

@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
 import stat
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.data.cache_scene import (
-    IS_ROOT,
     NOBODY,
     TABLE,
+    Logged,
     Scene,
     as_nobody,
     facts_of,
     forged,
     make_scene,
+    mode_of,
+    needs_root,
 )
 
-from fmnistlab.data.cache import cache_folder
 from fmnistlab.data.csv_file import FashionTable
 
 pytestmark = pytest.mark.timeout(60)  # most of these would wait for ever if they failed
-
-needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
-
-
-@pytest.fixture
-def scene(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> Scene:
-    """A source that was not read yet; there is no cache folder, and everything is logged."""
-    caplog.set_level(logging.DEBUG, "fmnistlab")
-    return make_scene(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Callable[[str], bool]:
-    """Whether a text was logged."""
-    return lambda text: text in caplog.text
-
-
-Logged = Callable[[str], bool]
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.lstat().st_mode)
 
 
 def other_content(scene: Scene) -> bytes:
@@ -163,7 +139,8 @@ def test_a_file_that_is_swapped_before_it_is_opened_is_not_used(
     assert scene.reads_right()
     other = tmp_path / "other"
     other.write_bytes(other_content(scene))
-    real, swapped = os.open, []
+    real = os.open
+    swapped: list[object] = []
 
     def swap_and_open(path: Path, flags: int, *rest: int, **named: int) -> int:
         if path == scene.entry and not swapped:
@@ -255,7 +232,7 @@ def test_a_folder_that_another_made_meanwhile_is_not_used(
 ) -> None:
     real = Path.mkdir
 
-    def make_for_all(path: Path, *rest: int, **named: bool) -> None:
+    def make_for_all(path: Path, *rest: Any, **named: Any) -> None:
         real(path, *rest, **named)
         path.chmod(0o777)
 
@@ -313,242 +290,3 @@ def test_a_file_that_cannot_be_replaced_only_costs_time(
         assert scene.reads_right()
     assert logged("so the next read is slow too: The process cannot access the file")
     assert [path.name for path in scene.folder.iterdir()] == [scene.lock.name]
-
-
-# --- folders that cannot be used ------------------------------------------------------------------
-
-
-@pytest.fixture
-def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A source and a cache folder of a user who is not root."""
-    base = Path(tempfile.mkdtemp())
-    scene = make_scene(base, monkeypatch)
-    scene.folder.mkdir()
-    if IS_ROOT:
-        for path in (base, scene.source, scene.folder):
-            os.chown(path, NOBODY, NOBODY)
-    yield scene
-    scene.folder.chmod(0o700)
-    shutil.rmtree(base)
-
-
-@pytest.mark.parametrize("mode", [0o500, 0o600, 0o400, 0o100, 0o000])
-@pytest.mark.parametrize("filled", [True, False])
-def test_a_folder_without_rights_only_costs_time(foreign: Scene, mode: int, filled: bool) -> None:
-    with as_nobody():
-        if filled:
-            assert foreign.reads_right()
-        foreign.folder.chmod(mode)
-        for _ in range(2):
-            assert foreign.reads_right()
-
-
-@pytest.mark.parametrize("mode", [0o000, 0o200, 0o444])
-@pytest.mark.parametrize("place", ["entry", "lock"])
-def test_files_without_rights_only_cost_time(foreign: Scene, place: str, mode: int) -> None:
-    with as_nobody():
-        assert foreign.reads_right()
-        getattr(foreign, place).chmod(mode)
-        if place == "lock":
-            foreign.entry.unlink()
-        for _ in range(2):
-            assert foreign.reads_right()
-        assert os.access(foreign.entry, os.R_OK, effective_ids=True)
-
-
-def test_a_folder_above_without_rights_only_costs_time(foreign: Scene) -> None:
-    with as_nobody():
-        outside = foreign.source.rename(foreign.source.parent.with_suffix(".csv"))
-        foreign.folder.parent.chmod(0o000)
-        try:
-            assert Scene(foreign.folder, outside).reads_right()
-        finally:
-            foreign.folder.parent.chmod(0o700)
-            outside.unlink()
-
-
-@pytest.mark.parametrize("kind", ["file", "pipe", "link to nothing", "link to a file", "loop"])
-def test_a_folder_that_is_none_only_costs_time(
-    scene: Scene, tmp_path: Path, logged: Logged, kind: str
-) -> None:
-    match kind:
-        case "file":
-            scene.folder.write_text("kept")
-        case "pipe":
-            os.mkfifo(scene.folder)
-        case "link to nothing":
-            scene.folder.symlink_to(tmp_path / "nothing")
-        case "link to a file":
-            scene.folder.symlink_to(scene.source)
-        case _:
-            scene.folder.symlink_to(scene.folder)
-    before = sorted(tmp_path.iterdir())
-    for _ in range(2):
-        assert scene.reads_right()
-    assert sorted(tmp_path.iterdir()) == before
-    assert logged("it is no folder") == (kind in ("file", "pipe", "link to a file"))
-
-
-def test_a_link_to_a_folder_is_as_good_as_the_folder(scene: Scene, tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    scene.folder.symlink_to(tmp_path / "real")
-    assert scene.reads_right()
-    assert scene.entry.is_file()
-
-
-def test_a_folder_that_vanishes_is_made_again(scene: Scene) -> None:
-    assert scene.reads_right()
-    shutil.rmtree(scene.folder)
-    assert scene.reads_right()
-    assert scene.entry.is_file()
-
-
-# --- odd names of the folder ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        *("~no-such-user/cache", "/dev/null", "/dev/null/x", "/proc/none/x", "x" * 300),
-        *("a/" * 3000, "\n", " ", "\t", "/proc/self/fd/99/x"),
-    ],
-    ids=lambda value: repr(value[:20]),
-)
-def test_an_odd_folder_only_costs_time(
-    scene: Scene, here: Path, monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
-    monkeypatch.setenv("FMNISTLAB_CACHE", value)
-    before = sorted(here.rglob("*"))
-    for _ in range(2):
-        assert scene.reads_right()
-    assert sorted(here.rglob("*")) == before
-
-
-@pytest.mark.parametrize("value", ["here", "./one/../two", ".", "a\nb", "\udcff", "-v", "ü"])
-def test_a_relative_folder_is_one_in_the_working_folder(
-    scene: Scene, here: Path, monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
-    (here / "one").mkdir()
-    monkeypatch.setenv("FMNISTLAB_CACHE", value)
-    assert scene.reads_right()
-    assert Scene(here / value, scene.source).entry.is_file()
-    assert scene.reads_right()
-
-
-def test_a_relative_folder_in_a_working_folder_that_is_gone_only_costs_time(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FMNISTLAB_CACHE", "here")
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    try:
-        assert scene.reads_right()
-    finally:
-        os.chdir(tmp_path)
-
-
-@pytest.fixture
-def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for a user id that the system does not know, in a container for instance."""
-
-    def unknown(number: int) -> None:
-        raise KeyError(number)
-
-    for name in ("FMNISTLAB_CACHE", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-
-
-@pytest.mark.usefixtures("homeless")
-@pytest.mark.parametrize("value", [None, "~", "~/cache"])
-def test_without_a_known_home_there_is_no_cache(
-    scene: Scene, here: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
-) -> None:
-    if value is None:
-        monkeypatch.delenv("FMNISTLAB_CACHE")
-    else:
-        monkeypatch.setenv("FMNISTLAB_CACHE", value)
-    assert cache_folder() is None
-    assert scene.reads_right()
-    assert list(here.iterdir()) == [scene.source]
-
-
-def test_no_folder_of_the_name_tilde_is_made(
-    scene: Scene, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Older versions of platformdirs return the name unchanged where there is no home."""
-    monkeypatch.delenv("FMNISTLAB_CACHE")
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: "~/.cache/fmnistlab")
-    assert cache_folder() is None
-    assert scene.reads_right()
-    assert list(here.iterdir()) == [scene.source]
-
-
-# --- what killed processes left -------------------------------------------------------------------
-
-
-def leave(path: Path, seconds: float) -> Path:
-    """Makes a file that was last written so long ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("half")
-    os.utime(path, (time.time() - seconds,) * 2)
-    return path
-
-
-def test_old_temporary_files_of_an_entry_are_removed_by_its_next_writer(scene: Scene) -> None:
-    name = scene.entry.name
-    left = [leave(scene.folder / f".{name}.{end}.tmp", 700) for end in ("abcdef_1", "________")]
-    assert scene.reads_right()
-    assert not any(path.exists() for path in left)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(".{}.abcdefg.tmp", ".{}.abcdefghi.tmp", ".{}.ABCDEFGH.tmp", ".{}.abcdefgh.tmp~"),
-        *("{}.abcdefgh.tmp", ".{}x.abcdefgh.tmp", ".x-v1.safetensors.abcdefgh.tmp", ".{}.tmp"),
-        *("x.{}.abcdefgh.tmp", ".{}.abcdefgh.tmp\n", ".x.abcdefgh.tmp", "abcdefgh.tmp"),
-    ],
-)
-def test_other_names_stay(scene: Scene, name: str) -> None:
-    left = leave(scene.folder / name.format(scene.entry.name), 10**6)
-    assert scene.reads_right()
-    assert left.read_text() == "half"
-
-
-def test_a_temporary_file_that_may_be_in_use_stays(scene: Scene) -> None:
-    young = leave(scene.folder / f".{scene.entry.name}.abcdefgh.tmp", 500)
-    assert scene.reads_right()
-    assert young.exists()
-
-
-def test_temporary_files_below_and_of_other_kinds_stay(scene: Scene, tmp_path: Path) -> None:
-    name = f".{scene.entry.name}.abcdefg"
-    precious = leave(tmp_path / "precious", 10**6)
-    below = leave(scene.folder / "below" / f"{name}1.tmp", 10**6)
-    (scene.folder / f"{name}2.tmp").symlink_to(precious)
-    (scene.folder / f"{name}3.tmp").mkdir()
-    os.mkfifo(scene.folder / f"{name}4.tmp")
-    for number in (2, 3, 4):
-        os.utime(scene.folder / f"{name}{number}.tmp", (1, 1), follow_symlinks=False)
-    before = set(scene.folder.rglob("*"))
-    assert scene.reads_right()
-    assert set(scene.folder.rglob("*")) == before | {scene.entry, scene.lock}
-    assert precious.exists()
-    assert below.exists()
-
-
-@needs_root
-def test_a_temporary_file_of_another_user_stays(scene: Scene) -> None:
-    left = leave(scene.folder / f".{scene.entry.name}.abcdefgh.tmp", 10**6)
-    os.chown(left, NOBODY, NOBODY)
-    assert scene.reads_right()
-    assert left.exists()
-
-
-def test_without_the_lock_nothing_is_removed(scene: Scene) -> None:
-    left = leave(scene.folder / f".{scene.entry.name}.abcdefgh.tmp", 10**6)
-    scene.lock.mkdir()
-    assert scene.reads_right()
-    assert left.exists()

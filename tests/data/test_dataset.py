@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from pathlib import Path
+from typing import Any, SupportsIndex
 
 import numpy as np
 import pytest
@@ -22,7 +23,12 @@ from fmnistlab.data.csv_file import write_csv
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.errors import ConfigurationError, DataFileError
 
-OPTIONS = [{}, {"one_hot": True}, {"transform": torch.neg}, {"target_transform": torch.neg}]
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"one_hot": True},
+    {"transform": torch.neg},
+    {"target_transform": torch.neg},
+]
 
 
 def images_of(count: int, seed: int = 0) -> np.ndarray:
@@ -41,7 +47,7 @@ def doubled(image: Tensor) -> Tensor:
 class Brighter(FashionMNISTCSV):
     """A subclass with items of its own."""
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: SupportsIndex) -> tuple[Tensor, Tensor]:
         image, target = super().__getitem__(index)
         return image + 1, target
 
@@ -204,7 +210,7 @@ def test_other_things_are_no_index(index: object) -> None:
 @pytest.mark.parametrize("options", OPTIONS)
 @given(indices=st.lists(st.integers(-20, 19), max_size=8))
 def test_several_items_at_once_are_the_same_items(
-    options: dict[str, object], indices: list[int]
+    options: dict[str, Any], indices: list[int]
 ) -> None:
     dataset = dataset_of(**options)
     together = dataset.__getitems__(indices)
@@ -237,7 +243,7 @@ def test_plain_items_can_be_taken_whole() -> None:
 
 
 @pytest.mark.parametrize("options", OPTIONS[1:])
-def test_changed_items_cannot_be_taken_whole(options: dict[str, object]) -> None:
+def test_changed_items_cannot_be_taken_whole(options: dict[str, Any]) -> None:
     assert dataset_of(**options).resident() is None
 
 

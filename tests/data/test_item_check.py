@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ WAYS: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "item by item": Plain,
     "loader": lambda images, labels: DataLoader(Plain(images, labels), 8),
     "stream of batches": lambda images, labels: DataLoader(
-        [*zip(images.split(8), labels.split(8), strict=True)], batch_size=None
+        cast("Any", [*zip(images.split(8), labels.split(8), strict=True)]), batch_size=None
     ),
 }
 
@@ -193,7 +193,7 @@ def test_a_label_beyond_the_scores_is_named_in_training_and_evaluation(
 
 
 def test_images_and_labels_come_in_pairs() -> None:
-    loader = DataLoader([(UNIT, torch.arange(29))], batch_size=None)
+    loader = DataLoader(cast("Any", [(UNIT, torch.arange(29))]), batch_size=None)
     with pytest.raises(ItemError, match=r"\(30, 1, 28, 28\) with labels of shape \(29,\)"):
         Trainer(tiny_linear(), device="cpu").evaluate(loader)
     with pytest.raises(ItemError, match="a batch has one label for each image"):

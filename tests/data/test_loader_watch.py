@@ -198,7 +198,7 @@ def test_a_prediction_refuses_another_order(make: Callable[[object], DataLoader[
         lambda data: DataLoader(data, 3, num_workers=2),
         lambda data: DataLoader(data, 3, in_order=False),
         lambda data: DataLoader(data, sampler=range(10)),
-        lambda data: DataLoader(data, batch_sampler=[[0], [1, 2, 3], range(4, 10)]),
+        lambda data: DataLoader(data, batch_sampler=[[0], [1, 2, 3], [*range(4, 10)]]),
         lambda data: DataLoader(data, 3, sampler=DistributedSampler(data, 1, 0, shuffle=False)),
         lambda data: DataLoader(data, batch_size=None, sampler=Given([[0, 1], [*range(2, 10)]])),
     ],
@@ -341,7 +341,7 @@ def test_random_numbers_are_drawn_as_in_a_plain_loop(kind: str, workers: int) ->
 
 
 def test_every_sampler_hears_of_the_epoch() -> None:
-    sampler = DistributedSampler(numbered(), 2, 0, shuffle=True)
+    sampler: DistributedSampler[Any] = DistributedSampler(numbered(), 2, 0, shuffle=True)
     source = loader_source(DataLoader(numbered(), batch_sampler=BatchSampler(sampler, 2, False)))
     orders = [torch.cat([b.labels for b in source.training_batches(epoch)]) for epoch in (1, 2, 1)]
     assert sampler.epoch == 1

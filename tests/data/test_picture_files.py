@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ BRIGHT = np.full((28, 28), 200, dtype=np.uint8)
 def in_format(file_format: str, array: np.ndarray = GREY) -> bytes:
     """A file in memory; TIFF packed, so that libtiff reads it."""
     buffer = io.BytesIO()
-    options = {"compression": "tiff_adobe_deflate"} if file_format == "TIFF" else {}
+    options: dict[str, Any] = {"compression": "tiff_adobe_deflate"} if file_format == "TIFF" else {}
     exif = Image.Exif()
     exif[0x0112] = 6
     if file_format in {"JPEG", "PNG", "WEBP"}:

@@ -260,7 +260,7 @@ def test_12_bits_end_at_4095(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_floats_from_black_0_to_white_1_are_read(tmp_path: Path, order: str) -> None:
+def test_floats_from_black_0_to_white_1_are_read(tmp_path: Path, order: Any) -> None:
     numbers = DICE.random((28, 28), dtype=np.float32)
     found = read_bytes(tmp_path, tiff(numbers, 32, order=order, tags={339: 3})).pixels
     assert_close(found, np.round(numbers * 255), 0)

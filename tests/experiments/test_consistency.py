@@ -26,7 +26,7 @@ from fmnistlab.experiments.records.result import RunResult
 
 @pytest.fixture(scope="session")
 def whole(trained_once: Path) -> FinishedRun:
-    """What the run folder holds that nobody has touched."""
+    """What the untouched run folder holds."""
     return read_finished_run(trained_once)
 
 

@@ -14,7 +14,14 @@ from tests.faults.children import Child
 from fmnistlab.errors import RunFolderError
 from fmnistlab.experiments import run_folder
 from fmnistlab.experiments.run_folder import RunFolder, safe_name
-from fmnistlab.experiments.run_folder_state import CHECKPOINT, CONFIG, LOCK, RESULT, FolderState
+from fmnistlab.experiments.run_folder_state import (
+    CHECKPOINT,
+    CONFIG,
+    LOCK,
+    RESULT,
+    FolderState,
+    folder_state,
+)
 from fmnistlab.training.checkpoints.folder import checkpoint_name
 
 OURS = {"model": {}, "recipe": {}, "versions": {"fmnistlab": "0.1.0"}}
@@ -186,7 +193,7 @@ def test_what_comes_between_the_look_and_the_lock_is_seen(
 ) -> None:
     path = tmp_path / "a"
     path.mkdir()
-    look = run_folder.folder_state
+    look = folder_state
 
     def then_a_file_comes(folder: Path) -> FolderState:
         state = look(folder)

@@ -70,20 +70,19 @@ def scoreboard(rows: list[dict[str, Any]], seed: int) -> str:
     import torch
 
     import fmnistlab
+    from fmnistlab.foundation.tables import Column, markdown_table
 
-    lines = ["| promise | stood | of | seconds | |", "| --- | ---: | ---: | ---: | --- |"]
-    lines += [
-        f"| {row['title']} | {row['passed']:,} | {row['total']:,} | {row['seconds']:.0f} | "
-        f"{'; '.join(row['notes'])} |"
+    lines = [
+        (row["title"], row["passed"], row["total"], row["seconds"], "; ".join(row["notes"]))
         for row in rows
     ]
-    lines += [
-        "",
+    table = markdown_table(["promise", "stood", "of", Column("seconds", ".0f"), ""], lines)
+    setting = (
         f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, fmnistlab {fmnistlab.__version__}, torch "
         f"{torch.__version__}, Python {platform.python_version()}, {platform.system()} "
-        f"{platform.machine()}, {os.cpu_count()} cores.",
-    ]
-    return "\n".join(lines)
+        f"{platform.machine()}, {os.cpu_count()} cores."
+    )
+    return f"{table}\n\n{setting}"
 
 
 if __name__ == "__main__":

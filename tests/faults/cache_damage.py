@@ -109,7 +109,7 @@ def _foreign_tensors(scene: _Scene) -> None:
 
 
 def _of_another_source(scene: _Scene) -> None:
-    """A whole file of ours, but somebody else's."""
+    """A whole file of our format, but of another source."""
     read_cached(scene.other)
     scene.entry.write_bytes(scene.other_entry.read_bytes())
 

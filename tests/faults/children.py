@@ -97,7 +97,7 @@ def run_child(function: Callable[[], Any]) -> Ending:
 def _run(function: Callable[[], Any], writer: int, *, quiet: bool) -> int:
     """Runs in the child; returns its exit code."""
     # A fork inherits the tracing of test coverage; what it finds here would be thrown away.
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     sys.settrace(None)
     if quiet:
         nowhere = os.open(os.devnull, os.O_WRONLY)

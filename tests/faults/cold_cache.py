@@ -121,9 +121,9 @@ def _count(
             counts["killed while parsing"] += (this.folder / f"parses-{index}").exists()
             found = Child(lambda: _read(this, -1)).wait().result  # a successor
             what = f"{name}, successor of the killed process {index}: {found}"
-        right = isinstance(found, _Read) and found.right
         once = True
-        if right and not killed:
+        right = isinstance(found, _Read) and found.right
+        if isinstance(found, _Read) and right and not killed:
             parsed += found.parsed
             once = this.kind != "undisturbed" or not found.parsed or parsed == 1
         score.count(good=right and once, trial=what if once else f"{what}, not the first to parse")

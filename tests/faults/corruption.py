@@ -8,6 +8,7 @@ import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.faults import trial
 from tests.faults.score import Drill, Score
@@ -15,6 +16,8 @@ from tests.faults.score import Drill, Score
 from fmnistlab.errors import CheckpointDamagedError, CheckpointError
 from fmnistlab.training.checkpoints.file import decode_checkpoint
 from fmnistlab.training.checkpoints.folder import list_checkpoints, newest_checkpoint
+
+Header = dict[str, Any]
 
 Damage = Callable[[bytes, random.Random], bytes]
 
@@ -56,7 +59,7 @@ def _foreign(data: bytes, chooser: random.Random) -> bytes:
     return chooser.randbytes(chooser.randint(1, 5000))
 
 
-def _header(change: Callable[[dict, random.Random], object]) -> Damage:
+def _header(change: Callable[[Header, random.Random], object]) -> Damage:
     """Changes the header as JSON and leaves the hash inside as it was."""
 
     def damage(data: bytes, chooser: random.Random) -> bytes:
@@ -70,7 +73,7 @@ def _header(change: Callable[[dict, random.Random], object]) -> Damage:
     return damage
 
 
-def _swap(content: dict, chooser: random.Random) -> None:
+def _swap(content: Header, chooser: random.Random) -> None:
     names = [name for name in content if name != "__metadata__"]
     same: dict[str, list[str]] = {}
     for name in names:
@@ -80,17 +83,17 @@ def _swap(content: dict, chooser: random.Random) -> None:
     content[one], content[other] = content[other], content[one]
 
 
-def _dtype(content: dict, chooser: random.Random) -> None:
+def _dtype(content: Header, chooser: random.Random) -> None:
     name = chooser.choice([n for n in content if content[n].get("dtype") == "F32"])
     content[name]["dtype"] = "I32"
 
 
-def _huge_shape(content: dict, chooser: random.Random) -> None:
+def _huge_shape(content: Header, chooser: random.Random) -> None:
     name = chooser.choice([n for n in content if n != "__metadata__"])
     content[name]["shape"] = [2**40]
 
 
-def _state(content: dict, chooser: random.Random) -> None:
+def _state(content: Header, chooser: random.Random) -> None:
     state = json.loads(content["__metadata__"]["fmnistlab"])
     state["step"] += chooser.randint(1, 9)
     content["__metadata__"]["fmnistlab"] = json.dumps(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import subprocess
@@ -45,7 +46,7 @@ def run(trials: int, seed: int) -> Score:
             )
         return finished.returncode, finished.stdout or finished.stderr[-500:], surroundings
 
-    endings = run_all([lambda number=number: train(number) for number in range(trials)])
+    endings = run_all([functools.partial(train, number) for number in range(trials)])
     first = endings[0].result and endings[0].result[1]
     for number, ending in enumerate(endings):
         code, said, surroundings = ending.result or (ending.code, ending.error, {})

@@ -1,4 +1,4 @@
-"""Files that somebody made to do harm: nothing runs, nothing is written, no memory is taken."""
+"""Files that were made to do harm: nothing runs, nothing is written, no memory is taken."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from tests.faults.score import Drill, Score
 from fmnistlab.errors import FmnistlabError
 from fmnistlab.training.trainer import Trainer
 
+Header = dict[str, Any]
+
 ROOM = 64 * 2**20
 """Bytes that reading a hostile file may take beyond the file's own size."""
 
@@ -36,7 +38,7 @@ class _Runs:
 
 
 def _signed(header: dict[str, Any], content: bytes) -> bytes:
-    """Returns a checkpoint with a right hash, as somebody who knows the format would make it."""
+    """Returns a checkpoint with a right hash, as an attacker who knows the format makes it."""
     header["__metadata__"]["sha256"] = "0" * 64
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -75,56 +77,56 @@ def _forged(whole: bytes, mark: Path) -> list[bytes]:
             header["__metadata__"]["fmnistlab"] = json.dumps(state)
         files.append(_signed(header, content))
 
-    def names(header: dict, state: dict, content: bytes) -> None:
+    def names(header: Header, state: Header, content: bytes) -> None:
         for name in [n for n in header if n.startswith("model/")][:1]:
             header[f"model/../../{mark.name}"] = header.pop(name)
 
-    def huge(header: dict, state: dict, content: bytes) -> None:
+    def huge(header: Header, state: Header, content: bytes) -> None:
         name = next(n for n in header if n.startswith("model/"))
         header[name]["shape"] = [2**40]
 
-    def offsets(header: dict, state: dict, content: bytes) -> None:
+    def offsets(header: Header, state: Header, content: bytes) -> None:
         name = next(n for n in header if n.startswith("model/"))
         header[name]["data_offsets"] = [0, 2**40]
 
-    def code(header: dict, state: dict, content: bytes) -> None:
+    def code(header: Header, state: Header, content: bytes) -> None:
         state["recipe"]["optimizer"] = f"__import__('os').system('touch {mark}')"
 
-    def change_of_images(header: dict, state: dict, content: bytes) -> None:
+    def change_of_images(header: Header, state: Header, content: bytes) -> None:
         state["recipe"]["augmentation"] = [{"kind": "os.system", "command": f"touch {mark}"}]
 
-    def reference(header: dict, state: dict, content: bytes) -> None:
+    def reference(header: Header, state: Header, content: bytes) -> None:
         state["model"] = {"class": "X", "reference": {"name": "os:system", "options": {"x": 1}}}
 
-    def options(header: dict, state: dict, content: bytes) -> None:
+    def options(header: Header, state: Header, content: bytes) -> None:
         state["model"] = {"class": "X", "reference": {"name": "cnn", "options": {"x": "y" * 9}}}
 
-    def deep(header: dict, state: dict, content: bytes) -> Any:
+    def deep(header: Header, state: Header, content: bytes) -> Any:
         header["__metadata__"]["fmnistlab"] = "[" * 100_000
         return header, None, content
 
-    def nothing(header: dict, state: dict, content: bytes) -> Any:
+    def nothing(header: Header, state: Header, content: bytes) -> Any:
         return header, {}, content
 
-    def numbers(header: dict, state: dict, content: bytes) -> Any:
+    def numbers(header: Header, state: Header, content: bytes) -> Any:
         return header, {"format": 10**400}, content
 
-    def newer(header: dict, state: dict, content: bytes) -> None:
+    def newer(header: Header, state: Header, content: bytes) -> None:
         state["format"] = 99
 
-    def history(header: dict, state: dict, content: bytes) -> None:
+    def history(header: Header, state: Header, content: bytes) -> None:
         state["history"] = '{"format": 1, "epochs": [{"epoch": "x"}]}'
 
-    def fit(header: dict, state: dict, content: bytes) -> None:
+    def fit(header: Header, state: Header, content: bytes) -> None:
         state["fit"] = {"callbacks": {"../../x": {}}}
 
-    def groups(header: dict, state: dict, content: bytes) -> None:
+    def groups(header: Header, state: Header, content: bytes) -> None:
         state["optimizer"]["state"]["param_groups"] = [{"params": [0, 1, 2**60]}]
 
-    def rearranged(header: dict, state: dict, content: bytes) -> None:
+    def rearranged(header: Header, state: Header, content: bytes) -> None:
         state["optimizer"]["arrangement"]["groups"] = [["x" * 2**20], 7]
 
-    def views(header: dict, state: dict, content: bytes) -> None:
+    def views(header: Header, state: Header, content: bytes) -> None:
         name = next(name for name in header if name.startswith("optimizer/"))
         state["optimizer"]["state"]["state"] = {
             "$tensor": name.removeprefix("optimizer/"),
@@ -134,10 +136,10 @@ def _forged(whole: bytes, mark: Path) -> list[bytes]:
             "offset": 2**50,
         }
 
-    def tags(header: dict, state: dict, content: bytes) -> None:
+    def tags(header: Header, state: Header, content: bytes) -> None:
         state["optimizer"]["state"] = {"$system": "touch x"}
 
-    def text(header: dict, state: dict, content: bytes) -> None:
+    def text(header: Header, state: Header, content: bytes) -> None:
         state["seed"] = "x" * 2**20
 
     for edit in (

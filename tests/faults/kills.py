@@ -27,11 +27,11 @@ def _train_and_tell(folder: Path, every_steps: int, saving: int | None) -> tuple
     if saving is not None:
         write = checkpoint.write_checkpoint
 
-        def told(path: Path, data: bytes) -> None:
+        def told(path: str | os.PathLike[str], data: bytes) -> None:
             os.write(saving, b"s")
             write(path, data)
 
-        checkpointing.write_checkpoint = told
+        checkpointing.write_checkpoint = told  # type: ignore[attr-defined]
     return trial.facts(trial.train(folder, every_steps=every_steps))
 
 

@@ -1,4 +1,4 @@
-"""Twenty kinds of broken plug-ins: nobody else suffers, and the broken one is named."""
+"""Twenty kinds of broken plug-ins: all else works, and the broken one is named."""
 
 from __future__ import annotations
 

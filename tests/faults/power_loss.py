@@ -22,7 +22,6 @@ import pytest
 from tests.faults import trial
 from tests.faults.score import Drill, Score
 
-from fmnistlab.foundation import atomic_file
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.checkpoints.folder import newest_checkpoint
 
@@ -86,9 +85,9 @@ def recorded() -> Iterator[list[Action]]:
             rename(old, new)
             log.append(Action("rename", Path(old).name, Path(new).name))
 
-        patch.setattr(atomic_file.os, "open", made)
-        patch.setattr(atomic_file.os, "fdopen", opened)
-        patch.setattr(atomic_file.os, "fsync", flushed)
+        patch.setattr(os, "open", made)
+        patch.setattr(os, "fdopen", opened)
+        patch.setattr(os, "fsync", flushed)
         patch.setattr(os, "replace", renamed)
         yield log
 
@@ -137,7 +136,8 @@ def _losses(prefix: list[Action], chooser: random.Random) -> Iterator[set[int]]:
 def _disk(
     before: dict[str, bytes], prefix: list[Action], lost: set[int], chooser: random.Random
 ) -> dict[str, bytes]:
-    files, contents = dict(before), {}
+    files = dict(before)
+    contents: dict[str, bytes] = {}
     for number, action in enumerate(prefix):
         if action.kind == "write":
             whole = action.content

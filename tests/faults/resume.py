@@ -47,11 +47,12 @@ COVERING = [
 ]
 """Settings that have each part in several neighbourhoods; the short tier makes do with them."""
 
+EXECUTIONS: tuple[Execution, ...] = ("recorded", "eager")
 ALL = itertools.product(
-    *([True, False], [True, False], [None, 0, 2], ["adamw", "sgd"]),
-    *(["constant", "one_cycle"], ["recorded", "eager"]),
+    [True, False], [True, False], [None, 0, 2], ["adamw", "sgd"], ["constant", "one_cycle"]
 )
-SETTINGS = [*COVERING, *(choice for each in ALL if (choice := Setting(*each)) not in COVERING)]
+EVERY = [Setting(*each, execution) for each in ALL for execution in EXECUTIONS]
+SETTINGS = [*COVERING, *(choice for choice in EVERY if choice not in COVERING)]
 
 
 class NoisyItems(TensorDataset):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def run(trials: int, seed: int) -> Score:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             testing.write_tiny_csv(folder / "tiny.csv", rows=60)
-            children = [Child(lambda s=s: _train(folder, seed + s)) for s in range(2)]
+            children = [Child(functools.partial(_train, folder, seed + s)) for s in range(2)]
             said = sorted(str(child.wait().result) for child in children)
             refused = "another training is writing" in said[0] or "is not empty" in said[0]
             good = refused and said[1] == "trained" and (folder / "run" / RESULT).exists()

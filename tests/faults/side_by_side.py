@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import signal
@@ -42,7 +43,7 @@ def tried(
         return score
 
     firsts = range(0, trials, each)
-    endings = run_all([lambda first=first: share(first) for first in firsts], at_once=at_once)
+    endings = run_all([functools.partial(share, first) for first in firsts], at_once=at_once)
     score = Score()
     for first, ending in zip(firsts, endings, strict=True):
         if isinstance(ending.result, Score):

@@ -79,14 +79,14 @@ def facts(of: Trainer) -> tuple[str, str, str]:
         for name, value in sorted(entries.items()):
             digest.update(f"{number} {name}".encode())
             tensor = torch.as_tensor(value).contiguous().view(-1)
-            digest.update(tensor.view(torch.uint8).numpy())
+            digest.update(tensor.view(torch.uint8).numpy().tobytes())
     rows = [dataclasses.astuple(dataclasses.replace(row, seconds=0.0)) for row in of.history]
     return weights_sha256(of.model), digest.hexdigest(), repr(rows)
 
 
 @functools.cache
 def uninterrupted() -> tuple[str, str, str]:
-    """Returns the facts of the training that nobody disturbed."""
+    """Returns the facts of the undisturbed training."""
     made = trainer()
     made.fit(*data())
     return facts(made)

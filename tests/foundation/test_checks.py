@@ -256,9 +256,11 @@ def test_a_batch_larger_than_the_data_holds_all_of_it(tmp_path: Path) -> None:
 
 
 def test_numbers_of_numpy_train_and_survive_a_file(tmp_path: Path) -> None:
-    recipe = Recipe(epochs=np.int64(1), batch_size=np.uint8(8), learning_rate=np.float32(0.5))
-    trainer = Trainer(tiny_linear(), recipe, device="cpu", seed=np.int64(3))
-    trainer.fit(tiny_set(16), epochs=np.int32(1))
+    numbers: Any = (np.int64(1), np.uint8(8), np.float32(0.5), np.int64(3), np.int32(1))
+    epochs, batch_size, learning_rate, seed, again = numbers
+    recipe = Recipe(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    trainer = Trainer(tiny_linear(), recipe, device="cpu", seed=seed)
+    trainer.fit(tiny_set(16), epochs=again)
     trainer.save(tmp_path / "t.safetensors")
     loaded = Trainer.load(tmp_path / "t.safetensors", model=tiny_linear(), device="cpu")
     assert (loaded.seed, loaded.recipe) == (3, recipe)
@@ -266,7 +268,8 @@ def test_numbers_of_numpy_train_and_survive_a_file(tmp_path: Path) -> None:
 
 
 def _seeds(seeds: Any) -> list[Trainer]:
-    return fit_seeds(tiny_linear, tiny_set(8), seeds=seeds, epochs=np.int64(1), n_jobs=np.int64(1))
+    one: Any = np.int64(1)
+    return fit_seeds(tiny_linear, tiny_set(8), seeds=seeds, epochs=one, n_jobs=one)
 
 
 @pytest.mark.parametrize("name", ["meta", "mkldnn", "hpu", "xla", "cuda:99", "cpu\n", ""])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.strategies import any_float, table_rows
 
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.foundation.tables import Column, format_table
+from fmnistlab.foundation.tables import Cell, Column, format_table, markdown_table
+from fmnistlab.foundation.terminal import printable
 
 
 def test_numbers_are_right_aligned_and_text_left_aligned() -> None:
@@ -42,7 +43,7 @@ def test_numbers_are_right_aligned_and_text_left_aligned() -> None:
         ("Größe", "Größe"),
     ],
 )
-def test_a_cell_is_shown_so_that_it_can_be_read(cell: object, shown: str) -> None:
+def test_a_cell_is_shown_so_that_it_can_be_read(cell: Cell, shown: str) -> None:
     assert format_table(["x"], [(cell,)]).split("\n")[-1] == shown
 
 
@@ -61,6 +62,11 @@ def test_a_none_among_numbers_is_right_aligned() -> None:
 
 def test_a_table_without_rows_has_a_head() -> None:
     assert format_table(["a", "b"], []) == "a  b\n-  -"
+
+
+def test_text_that_stands_for_a_number_is_right_aligned_if_asked_and_never_cut() -> None:
+    lines = format_table([Column("share", right=True)], [("123,456 of 789,012",), ("-",)], width=9)
+    assert lines.split("\n")[2:] == ["123,456 of 789,012", " " * 17 + "-"]
 
 
 def test_wide_text_is_cut_and_numbers_are_not() -> None:
@@ -88,13 +94,14 @@ def test_a_cut_never_ends_in_half_a_joined_letter() -> None:
 
 
 def test_a_row_of_another_length_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="row 2 of the table has 1 cells for 2 columns"):
-        format_table(["a", "b"], [(1, 2), (1,)])
+    for make in (format_table, markdown_table):
+        with pytest.raises(ConfigurationError, match="row 2 of the table has 1 cells for 2 colu"):
+            make(["a", "b"], [(1, 2), (1,)])
 
 
 @given(table_rows, st.integers(1, 200))
 def test_lines_are_aligned_and_never_longer_than_the_rule(
-    rows: list[tuple[str | float | int | None, ...]], width: int
+    rows: list[tuple[Cell, ...]], width: int
 ) -> None:
     heads = [f"column {i}" for i in range(len(rows[0]))]
     head, rule, *body = format_table(heads, rows, width=width).split("\n")
@@ -111,3 +118,43 @@ def test_lines_are_aligned_and_never_longer_than_the_rule(
 def test_a_table_with_one_text_column_fits(rows: list[tuple[str, float]]) -> None:
     rows = [(text, value % 1000) for text, value in rows]
     assert max(map(len, format_table(["text", "value"], rows, width=30).split("\n"))) <= 30
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+
+def test_a_markdown_table_tells_the_side_of_each_column() -> None:
+    loss, share = Column("loss", ".3f"), Column("share", right=True)
+    columns: list[str | Column] = ["model", "parameters", loss, share, ""]
+    rows: list[tuple[Cell, ...]] = [
+        ("`cnn`", 26194, 0.2746, "1 of 2", None),
+        ("linearnet", None, 0.3141, "", "a|b\nc"),
+    ]
+    assert markdown_table(columns, rows).split("\n") == [
+        "| model | parameters | loss | share |  |",
+        "| --- | ---: | ---: | ---: | --- |",
+        "| `cnn` | 26,194 | 0.275 | 1 of 2 | - |",
+        r"| linearnet | - | 0.314 |  | a\|b c |",
+    ]
+
+
+def test_a_markdown_table_without_rows_has_a_head() -> None:
+    assert markdown_table(["a|b", "c"], []) == "| a\\|b | c |\n| --- | --- |"
+
+
+markdown_texts = st.text(st.sampled_from("|\\`-*:<a \n\r\u2028\x1b"), max_size=8) | st.text(
+    max_size=8
+)
+
+
+@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.tuples(*[markdown_texts] * n), min_size=1)))
+def test_a_reader_of_markdown_finds_each_cell_whatever_it_holds(
+    rows: list[tuple[str, ...]],
+) -> None:
+    markdown_it = pytest.importorskip("markdown_it")
+    table = markdown_table(rows[0], rows[1:])
+    tokens = markdown_it.MarkdownIt("commonmark").enable("table").parse(table)
+    assert (tokens[0].type, tokens[-1].type) == ("table_open", "table_close")
+    found = [token.content for token in tokens if token.type == "inline"]
+    wanted = [printable(" ".join(text.splitlines())).strip() for row in rows for text in row]
+    assert found == wanted

@@ -114,7 +114,8 @@ def test_spelled_floats_are_floats_and_nothing_else() -> None:
 def test_only_a_newer_format_is_told_first() -> None:
     with pytest.raises(ConfigurationError, match=r"^x: was written by a newer.*format 2.*up to 1"):
         check_format({"format": 2, "strange": 1}, "x", newest=1)
-    for value in ({"format": 1}, {"format": "2"}, {}, [], None):
+    values: tuple[object, ...] = ({"format": 1}, {"format": "2"}, {}, [], None)
+    for value in values:
         check_format(value, "x", newest=1)
 
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -26,7 +27,8 @@ from fmnistlab.errors import (
     ModelNameClashError,
     UnknownModelError,
 )
-from fmnistlab.models import entry_points, registry
+from fmnistlab.foundation.terminal import describe
+from fmnistlab.models import registry
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.linear import LinearNet
 from fmnistlab.models.registry import (
@@ -370,7 +372,7 @@ def test_a_broken_plug_in_harms_nobody_and_is_named(
     with pytest.raises(ModelLoadError) as caught:
         create_model(name)
     text = str(caught.value)
-    assert f"package bad 1.0 (entry point '{name} = {dict(plugin.entry_points)[name]}')" in text
+    assert f"package bad 1.0 (entry point '{name} = {plugin.points[name]}')" in text
     if cause is None:
         assert caught.value.__cause__ is None
     else:
@@ -434,7 +436,7 @@ def test_an_import_finder_that_fails_costs_only_its_own_packages(
             raise RuntimeError("finder out of order")
 
     finders = list(sys.meta_path)
-    finders.insert(position, BrokenFinder())  # type: ignore[arg-type]
+    finders.insert(position, BrokenFinder())
     monkeypatch.setattr(sys, "meta_path", finders)
     assert list_models() == BUILT_IN
     (sentence,) = unreadable_packages()
@@ -461,7 +463,7 @@ def test_wrong_options_are_shown_with_the_cause(install: Callable[..., None]) ->
 
 def test_all_broken_plug_ins_together_leave_a_fresh_process_alone(tmp_path: Path) -> None:
     for number, (plugin, _) in enumerate(BROKEN.values()):
-        values = dict(plugin.entry_points)
+        values = plugin.points
         points = {f"m{number}": values["m"].replace("bad", f"bad{number}")}
         Plugin(f"bad{number}", points, plugin.source).install(tmp_path)
     no_metadata("[fmnistlab.models]\nm = bad:x\n").install(tmp_path)
@@ -582,12 +584,12 @@ def test_a_bad_name_is_refused_at_once(name: str) -> None:
 @pytest.mark.parametrize("thing", [nn.Flatten(), functools.partial(nn.Flatten, 1)])
 def test_only_classes_and_functions_can_be_registered(thing: object) -> None:
     with pytest.raises(ConfigurationError, match="it takes a class or a function"):
-        register_model("mine")(thing)
+        register_model("mine")(thing)  # type: ignore[type-var]
 
 
 def test_forgetting_the_name_is_explained() -> None:
     with pytest.raises(ConfigurationError, match=r"write @register_model\('my-model'\)"):
-        inspect.unwrap(register_model)(nn.Flatten)  # type: ignore[arg-type]
+        inspect.unwrap(register_model)(nn.Flatten)
 
 
 def test_a_registered_factory_that_fails_names_its_module() -> None:
@@ -605,7 +607,9 @@ def test_a_registered_factory_that_fails_names_its_module() -> None:
 def test_the_note_survives_copies_and_stays_out_of_the_state() -> None:
     model = create_model("CNN")
     assert model_reference(copy.deepcopy(model)) == ModelReference("cnn", {})
-    assert model_reference(torch.compile(model, backend="eager")) == ModelReference("cnn", {})
+    assert model_reference(
+        cast("nn.Module", torch.compile(model, backend="eager"))
+    ) == ModelReference("cnn", {})
     assert list(model.state_dict()) == list(CNN().state_dict())
     assert model_reference(CNN()) is None
 
@@ -629,7 +633,7 @@ def test_the_note_can_be_left_on_a_module_that_guards_its_attributes() -> None:
         def __setattr__(self, name: str, value: object) -> None:
             if name.startswith("_fmnistlab"):
                 raise AttributeError(name)
-            super().__setattr__(name, value)
+            super().__setattr__(name, value)  # type: ignore[arg-type]
 
     assert model_reference(create_model("strict")) == ModelReference("strict", {})
 
@@ -649,5 +653,5 @@ def test_every_error_of_the_registry_is_of_the_family() -> None:
 
 
 def test_describe_leaves_no_colon_behind() -> None:
-    assert entry_points.describe(ValueError()) == "ValueError"
-    assert entry_points.describe(ValueError("why")) == "ValueError: why"
+    assert describe(ValueError()) == "ValueError"
+    assert describe(ValueError("why")) == "ValueError: why"

@@ -24,6 +24,7 @@ class Restless(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(1)
         self.drop = nn.Dropout(0.5)
+        self.calls: Tensor
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self.register_buffer("last", torch.full((1,), float("nan")))
         self.register_buffer("nothing", None)

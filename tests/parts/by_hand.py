@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tests.parts.row import SEED, Row, outcome
@@ -28,7 +27,7 @@ def train_by_hand(row: Row) -> dict[str, Any]:
     torch.manual_seed(SEED)
     model, data, watcher, recipe = row.make(), row.data(), row.watcher(), row.recipe
     if any(isinstance(module, nn.Conv2d) for module in model.modules()):
-        model = model.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.train()
     optimizer = make_optimizer(recipe, model)
     source = None
@@ -42,7 +41,8 @@ def train_by_hand(row: Row) -> dict[str, Any]:
         )
     schedule = None
     if row.schedule is not None:
-        steps = len(data) if source is None else source.steps_per_epoch
+        steps = source.steps_per_epoch if source else len(cast("DataLoader[Any]", data))
+        assert steps is not None
         schedule = row.schedule(optimizer, recipe.epochs * steps)
     with isolated_randomness(SEED):
         watcher.on_fit_start(model, optimizer)
@@ -50,9 +50,10 @@ def train_by_hand(row: Row) -> dict[str, Any]:
             seed_all(seeding.derive_seed(SEED, "noise", epoch))
             model.train()
             watcher.on_epoch_start(model, optimizer, epoch)
-            if hasattr(getattr(data, "sampler", None), "set_epoch"):
-                data.sampler.set_epoch(epoch)
-            batches: Iterable[Any] = data if source is None else source.training_batches(epoch)
+            sampler: Any = getattr(data, "sampler", None)
+            if hasattr(sampler, "set_epoch"):
+                sampler.set_epoch(epoch)
+            batches: Any = data if source is None else source.training_batches(epoch)
             for images, labels in batches:
                 logits = step(row, model, optimizer, images, labels)
                 if schedule is not None:

@@ -61,6 +61,8 @@ class EveryOther(Perceptron):
 
 
 class CountsInBuffer(Perceptron):
+    calls: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
@@ -73,6 +75,8 @@ class CountsInBuffer(Perceptron):
 
 class AveragesInBuffer(Perceptron):
     """A running mean that no state_dict holds."""
+
+    mean: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, OneCycleLR, Re
 def frozen_first() -> nn.Module:
     """The first layer does not learn, so it is not in the optimizer."""
     model = perceptron()
-    model[1].requires_grad_(False)
+    model.get_submodule("1").requires_grad_(False)
     return model
 
 

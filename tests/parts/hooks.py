@@ -83,7 +83,7 @@ class AccumulateHook(Watcher):
 
 def hooked_before() -> nn.Module:
     model = perceptron()
-    model[3].weight.register_hook(lambda gradient: gradient * 3)
+    model.get_parameter("3.weight").register_hook(lambda gradient: gradient * 3)
     return model
 
 

@@ -125,7 +125,7 @@ def parametrized(change: Any) -> Any:
 
     def make() -> nn.Module:
         model = perceptron()
-        change(model[1])
+        change(model.get_submodule("1"))
         return model
 
     return make
@@ -133,14 +133,14 @@ def parametrized(change: Any) -> Any:
 
 def pruned_before() -> nn.Module:
     model = perceptron()
-    prune.random_unstructured(model[1], "weight", amount=0.5)
+    prune.random_unstructured(model.get_submodule("1"), "weight", amount=0.5)
     return model
 
 
 def channels_last() -> nn.Module:
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4))
     model.extend([nn.Flatten(), nn.Linear(64, 10)])
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def rearranging() -> nn.Module:

@@ -24,6 +24,7 @@ from torch.utils.data import (
 )
 
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.trainer import Trainer
 
 
@@ -97,24 +98,24 @@ def trained() -> Trainer:
     return Trainer(tiny_linear(), ADAM, device="cpu")
 
 
-def predicts_shuffled(way: str) -> None:
+def predicts_shuffled(way: Execution) -> None:
     trained().predict(shuffled_batches())
 
 
-def predicts_weighted(way: str) -> None:
+def predicts_weighted(way: Execution) -> None:
     trained().predict(weighted())
 
 
-def evaluates_repeated(way: str) -> None:
+def evaluates_repeated(way: Execution) -> None:
     repeated = BatchSampler([0] * 640, 8, drop_last=False)
     trained().evaluate(DataLoader(floats(), batch_sampler=repeated))
 
 
-def evaluates_dropped(way: str) -> None:
+def evaluates_dropped(way: Execution) -> None:
     trained().evaluate(DataLoader(floats(), batch_size=16, drop_last=True))
 
 
-def evaluates_in_order(way: str) -> None:
+def evaluates_in_order(way: Execution) -> None:
     """A plain loader gives what the data set gives."""
     trainer = trained()
     loader = DataLoader(floats(), batch_size=7)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 from torch.utils.data import TensorDataset
 
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.trainer import Trainer
 
@@ -53,7 +54,7 @@ class Scaled(nn.Module):
 def reports(recipe: Recipe, data: TensorDataset, wanted: nn.Module | Any) -> Any:
     """Returns a check that `evaluate` reports the loss over all data at once, however it is cut."""
 
-    def run(way: str) -> None:
+    def run(way: Execution) -> None:
         trainer = Trainer(tiny_linear(), recipe, device="cpu", seed=SEED, execution=way)
         images, labels = data.tensors
         with torch.no_grad():
@@ -65,7 +66,7 @@ def reports(recipe: Recipe, data: TensorDataset, wanted: nn.Module | Any) -> Any
     return run
 
 
-def ignored_accuracy(way: str) -> None:
+def ignored_accuracy(way: Execution) -> None:
     """Ignored labels count neither as right nor as wrong."""
     trainer = Trainer(tiny_linear(), own(nn.CrossEntropyLoss()), device="cpu", execution=way)
     data = some_ignored()
@@ -75,7 +76,7 @@ def ignored_accuracy(way: str) -> None:
     assert trainer.evaluate(data).accuracy == pytest.approx(float(right.float().mean()))
 
 
-def unreached(way: str) -> None:
+def unreached(way: Execution) -> None:
     """A label beyond the scores, where no first look finds it."""
     images, labels = tiny_set(80).tensors
     labels[-1] = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tests.parts.row import ADAM, SGD, Closure, Row, Watcher
@@ -28,11 +28,11 @@ def from_package(package: str, name: str, **settings: Any) -> Any:
     return ADAM.replace(optimizer=make)
 
 
-def step_with_closure(optimizer: torch.optim.Optimizer, closure: Closure) -> None:
+def step_with_closure(optimizer: Any, closure: Closure) -> None:
     optimizer.step(closure)
 
 
-def step_after_closure(optimizer: torch.optim.Optimizer, closure: Closure) -> None:
+def step_after_closure(optimizer: Any, closure: Closure) -> None:
     """How sharpness-aware optimizers are used."""
     closure()
     optimizer.step(closure)
@@ -50,10 +50,10 @@ class Sharpness(torch.optim.Optimizer):
         return [p for g in self.param_groups for p in g["params"] if p.grad is not None]
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         assert closure is not None, "a sharpness-aware step needs a closure"
         closure = torch.enable_grad()(closure)
-        norm = torch.stack([p.grad.norm() for p in self.learned()]).norm()
+        norm = torch.stack([cast("Tensor", p.grad).norm() for p in self.learned()]).norm()
         for p in self.learned():
             self.state[p]["before"] = p.clone()
             p.add_(p.grad * (self.param_groups[0]["rho"] / (norm + 1e-12)))
@@ -72,7 +72,7 @@ class Accumulating(torch.optim.SGD):
         if self.calls % 2 == 0:
             super().zero_grad(set_to_none)
 
-    def step(self, closure: Closure | None = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         self.calls += 1
         if self.calls % 2 == 0:
             super().step(closure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 
+from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.recipe import Recipe
 
-PLAIN, DEFAULT = "eager", "auto"
+PLAIN: Execution = "eager"
+DEFAULT: Execution = "auto"
 """The two ways in which steps are made, as `Trainer(execution=...)` calls them."""
 
 SEED = 5
@@ -25,7 +27,7 @@ Closure = Callable[[], Tensor]
 
 
 class Watcher:
-    """What somebody does in the hooks of a fit; the loop written by hand calls them too.
+    """What a user does in the hooks of a fit; the loop written by hand calls them too.
 
     Attributes:
         found: what was seen on the way, compared in the end.
@@ -104,7 +106,7 @@ class Case:
     """
 
     part: str
-    run: Callable[[str], None]
+    run: Callable[[Execution], None]
     refused: str | None = None
     needs: tuple[str, ...] = ()
 
@@ -125,7 +127,7 @@ def outcome(model: nn.Module, optimizer: torch.optim.Optimizer, watcher: Watcher
 def leaves(value: Any, name: str = "") -> dict[str, Any]:
     """Returns the tensors and plain values within lists and dictionaries, by their path."""
     if isinstance(value, Mapping):
-        inner = value.items()
+        inner: Iterable[tuple[object, Any]] = value.items()
     elif isinstance(value, list | tuple):
         inner = enumerate(value)
     else:

@@ -27,6 +27,8 @@ from tests.parts.row import DEFAULT, PLAIN, Case, Row
 from torch import Tensor
 
 from fmnistlab.errors import FmnistlabError
+from fmnistlab.foundation.tables import markdown_table
+from fmnistlab.training.execution import Execution
 
 PAGE = Path(__file__).parents[2] / "docs" / "trainer.md"
 START, END = "<!-- parts: start -->", "<!-- parts: end -->"
@@ -54,7 +56,7 @@ def missing(row: Row | Case) -> list[str]:
     return [package for package in row.needs if importlib.util.find_spec(package) is None]
 
 
-def verdict(row: Row | Case, way: str) -> str:
+def verdict(row: Row | Case, way: Execution) -> str:
     """Returns what the trainer does with a part.
 
     Raises:
@@ -74,7 +76,7 @@ def verdict(row: Row | Case, way: str) -> str:
     return f"{SAME}, recorded" if recorded else SAME
 
 
-def compared(row: Row, way: str) -> bool:
+def compared(row: Row, way: Execution) -> bool:
     """Compares the trainer's training with the one by hand; returns whether it was recorded.
 
     Recorded steps add numbers in another order. In these fits, 15 steps at a rate of at most 0.1,
@@ -119,15 +121,13 @@ def distance(one: Tensor, other: Tensor) -> str:
     return f"up to {float((one.double() - other.double()).abs().max()):.2g}"
 
 
-def table(cells: Mapping[tuple[str, str], str]) -> str:
+def table(cells: Mapping[tuple[str, Execution], str]) -> str:
     """Returns the table, given what comes out by part and way."""
-    lines = ["| part | plain steps | default |", "| --- | --- | --- |"]
+    lines = []
     for theme, rows in THEMES.items():
-        lines.append(f"| **{theme}** | | |")
-        for row in rows:
-            found = " | ".join(cells[row.part, way] for way in WAYS)
-            lines.append(f"| {row.part} | {found} |")
-    return "\n".join(lines)
+        lines.append([f"**{theme}**", *[""] * len(WAYS)])
+        lines += [[row.part, *(cells[row.part, way] for way in WAYS)] for row in rows]
+    return markdown_table(["part", "plain steps", "default"], lines)
 
 
 def with_table(page: str, content: str) -> str:
@@ -137,7 +137,7 @@ def with_table(page: str, content: str) -> str:
     return f"{before}{START}\n\n{content}\n\n{END}{after}"
 
 
-def written() -> dict[tuple[str, str], str]:
+def written() -> dict[tuple[str, Execution], str]:
     """Returns what the page says, by part and way."""
     text = PAGE.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.strip().splitlines()]

@@ -9,10 +9,12 @@ from tests.parts.findings import FINDINGS
 from tests.parts.row import Case, Row
 from tests.parts.table import DIFFERS, ROWS, WAYS, missing, verdict, written
 
+from fmnistlab.training.execution import Execution
+
 PAGE = functools.cache(written)
 
 
-def trial(row: Row | Case, way: str) -> object:
+def trial(row: Row | Case, way: Execution) -> object:
     """A row, one way; what is known to differ must differ until its finding is taken out."""
     known = FINDINGS.get((row.part, way))
     marks = [] if known is None else [pytest.mark.xfail(reason=known)]
@@ -20,7 +22,7 @@ def trial(row: Row | Case, way: str) -> object:
 
 
 @pytest.mark.parametrize(("row", "way"), [trial(row, way) for row in ROWS for way in WAYS])
-def test_a_part_is_as_in_a_plain_loop_or_refused(row: Row | Case, way: str) -> None:
+def test_a_part_is_as_in_a_plain_loop_or_refused(row: Row | Case, way: Execution) -> None:
     if missing(row):
         pytest.skip(f"{', '.join(missing(row))} is not installed; CONTRIBUTING.md tells how")
     assert verdict(row, way) == PAGE()[row.part, way], "run python -m tests.parts"

@@ -168,8 +168,8 @@ def test_a_loaded_channels_last_model_goes_on_with_the_same_bits(tmp_path) -> No
     """Averages in another layout than their weights would be applied to the wrong ones."""
     straight = Trainer(two_convolutions(), SMALL)
     straight.fit(tiny_set(), epochs=2)
-    weight = straight.model[1].weight  # type: ignore[index, union-attr]
-    assert not weight.is_contiguous()  # type: ignore[union-attr, operator]
+    weight = straight.model.get_parameter("1.weight")
+    assert not weight.is_contiguous()
     first = Trainer(two_convolutions(), SMALL)
     first.fit(tiny_set(), epochs=1)
     first.save(tmp_path / "half.safetensors")
@@ -219,7 +219,7 @@ def test_a_model_with_options_that_no_file_can_hold_must_be_given(tmp_path, monk
 
     path = tmp_path / "x.safetensors"
     Trainer(create_model("with-activation", width=12), SMALL).save(path)
-    assert Trainer.load(path).model[1].out_features == 12  # type: ignore[index, union-attr]
+    assert Trainer.load(path).model.get_submodule("1").out_features == 12
     Trainer(create_model("with-activation", activation=nn.GELU), SMALL).save(path)
     with pytest.raises(CheckpointError, match="model="):
         Trainer.load(path)

@@ -12,9 +12,9 @@ class Same(Saver):
     """Each save overwrites the one before it in the same folder, which `overwrite=True` allows."""
 
     def save(self, number: int) -> None:
-        checkpoint.save(tensors(number), checkpoint_id=self.folder / "state")
+        checkpoint.state_dict_saver.save(tensors(number), checkpoint_id=self.folder / "state")
 
     def load(self) -> list[float]:
         state = tensors(-1)
-        checkpoint.load(state, checkpoint_id=self.folder / "state")
+        checkpoint.state_dict_loader.load(state, checkpoint_id=self.folder / "state")
         return numbers(state.values())

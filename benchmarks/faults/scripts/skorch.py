@@ -22,7 +22,7 @@ from benchmarks.faults.scripts.task import (
 )
 
 
-class Teller(Callback):  # type: ignore[misc]
+class Teller(Callback):
     """Tells that an epoch was saved; it stands after Checkpoint."""
 
     def __init__(self, script: Skorch) -> None:

@@ -105,7 +105,7 @@ def foreign_words(words: Mapping[str, str]) -> Callable[[_Callable], _Callable]:
 
     def decorate(target: _Callable) -> _Callable:
         if inspect.isclass(target):
-            target.__init__ = _explaining(target.__init__, target.__name__, words)  # type: ignore[misc]
+            target.__init__ = _explaining(target.__init__, target.__name__, words)  # type: ignore[method-assign]
             return target
         name = target.__qualname__
         return _explaining(target, name, words)  # type: ignore[return-value]

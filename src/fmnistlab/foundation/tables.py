@@ -1,4 +1,4 @@
-"""Plain-text tables for terminals and logs; rules and gaps are ASCII, cells what they hold."""
+"""The one formatter of tables: plain text for terminals and logs, Markdown for pages."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ class Column:
         title: what stands above it.
         spec: Python format specification of its numbers, such as ".4f" or ",d"; without one,
             whole numbers get thousands separators and floats four decimals.
+        right: whether its cells stand on the right, as numbers do, although they are text.
     """
 
     title: str
     spec: str = ""
+    right: bool = False
 
 
 def format_table(
@@ -37,11 +39,11 @@ def format_table(
     title: str = "",
     width: int = 80,
 ) -> str:
-    """Returns a table as text: titles, a rule, then the rows; no line ends in a space.
+    """Returns a table as plain text: titles, a rule, then the rows; no line ends in a space.
 
-    A column that holds numbers is right-aligned, one of text left-aligned. When the table is wider
-    than `width`, the widest text columns are cut ("Ankle b...") until it fits or each is down to
-    eight characters; numbers are never cut.
+    Rules and gaps are ASCII. A column that holds numbers is right-aligned, one of text
+    left-aligned. When the table is wider than `width`, the widest left-aligned columns are cut
+    ("Ankle b...") until it fits or each is down to eight characters; numbers are never cut.
 
     Args:
         columns: the titles, or `Column` objects where a number format is wanted.
@@ -56,6 +58,65 @@ def format_table(
     Raises:
         ConfigurationError: a row has another number of cells than there are columns.
     """
+    heads, body, rights = _laid_out(columns, rows)
+    cells = [[printable(head.title) for head in heads]]
+    cells += [
+        [printable(_shown(cell, head.spec)) for cell, head in zip(row, heads, strict=True)]
+        for row in body
+    ]
+    widths = _fit([max(map(len, column)) for column in zip(*cells, strict=True)], rights, width)
+    lines = [
+        _GAP.join(
+            _cut(text, size).rjust(size) if right else _cut(text, size).ljust(size)
+            for text, size, right in zip(line, widths, rights, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+    lines.insert(1, _GAP.join("-" * size for size in widths))
+    return "\n".join([printable(title), *lines] if title else lines)
+
+
+def markdown_table(columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> str:
+    """Returns a table in GitHub's Markdown: titles, the rule that tells the sides, then the rows.
+
+    Text may hold Markdown of one line, such as `code` and links. Its bars are escaped, its line
+    breaks become spaces and what is not to be seen becomes escapes (see `foundation.terminal`), so
+    each cell stays one cell whatever it holds.
+
+    Args:
+        columns: the titles, or `Column` objects where a number format or a side is wanted.
+        rows: one sequence of cells for each line, as long as `columns`.
+
+    Returns:
+        The lines, joined by line breaks, without one at the end.
+
+    Raises:
+        ConfigurationError: a row has another number of cells than there are columns.
+    """
+    heads, body, rights = _laid_out(columns, rows)
+    lines = [
+        [_markdown(head.title) for head in heads],
+        ["---:" if right else "---" for right in rights],
+        *(
+            [_markdown(_shown(cell, head.spec)) for cell, head in zip(row, heads, strict=True)]
+            for row in body
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    return printable(" ".join(text.splitlines())).replace("|", "\\|")
+
+
+def _laid_out(
+    columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]
+) -> tuple[list[Column], list[list[Cell]], list[bool]]:
+    """Returns columns, rows, and which columns stand on the right.
+
+    Raises:
+        ConfigurationError: a row has another number of cells than there are columns.
+    """
     heads = [Column(column) if isinstance(column, str) else column for column in columns]
     body = [list(row) for row in rows]
     for number, row in enumerate(body, start=1):
@@ -63,21 +124,8 @@ def format_table(
             raise ConfigurationError(
                 f"row {number} of the table has {len(row)} cells for {len(heads)} columns."
             )
-    numeric = [_is_numeric([row[i] for row in body]) for i in range(len(heads))]
-    cells = [[printable(head.title) for head in heads]]
-    cells += [
-        [_show(cell, head.spec) for cell, head in zip(row, heads, strict=True)] for row in body
-    ]
-    widths = _fit([max(map(len, column)) for column in zip(*cells, strict=True)], numeric, width)
-    lines = [
-        _GAP.join(
-            _cut(text, size).rjust(size) if right else _cut(text, size).ljust(size)
-            for text, size, right in zip(line, widths, numeric, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
-    lines.insert(1, _GAP.join("-" * size for size in widths))
-    return "\n".join([printable(title), *lines] if title else lines)
+    all_numbers = [_is_numeric([row[i] for row in body]) for i in range(len(heads))]
+    return heads, body, [head.right or all_numbers[i] for i, head in enumerate(heads)]
 
 
 def _is_numeric(cells: Sequence[Cell]) -> bool:
@@ -86,11 +134,11 @@ def _is_numeric(cells: Sequence[Cell]) -> bool:
     return bool(present) and not any(isinstance(cell, str) for cell in present)
 
 
-def _show(cell: Cell, spec: str) -> str:
+def _shown(cell: Cell, spec: str) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, str):
-        return printable(cell)
+        return cell
     if spec:
         return format(cell, spec)
     if isinstance(cell, int):
@@ -99,12 +147,12 @@ def _show(cell: Cell, spec: str) -> str:
     return f"{cell:.1e}" if 0 < abs(cell) < 0.00005 else f"{cell:,.4f}"
 
 
-def _fit(widths: list[int], numeric: Sequence[bool], limit: int) -> list[int]:
-    """Narrows the widest text columns, one character at a time, until the table fits."""
+def _fit(widths: list[int], rights: Sequence[bool], limit: int) -> list[int]:
+    """Narrows the widest left-aligned columns, one character at a time, until the table fits."""
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     shortened = list(widths)
     for _ in range(total - limit):
-        texts = [i for i, right in enumerate(numeric) if not right and shortened[i] > _SHORTEST]
+        texts = [i for i, right in enumerate(rights) if not right and shortened[i] > _SHORTEST]
         if not texts:
             break
         shortened[max(texts, key=lambda i: shortened[i])] -= 1

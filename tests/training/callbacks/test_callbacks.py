@@ -64,7 +64,7 @@ def play(callback: Callback, values: list[float]) -> tuple[Run, int, torch.nn.Mo
     run = run_of(model)
     callback.on_fit_start(run)
     for epoch, value in enumerate(values, start=1):
-        model[1].bias.data.fill_(epoch)  # type: ignore[index, union-attr, operator]
+        model.get_parameter("1.bias").data.fill_(epoch)
         callback.on_epoch_end(run, record(epoch, value))
         if run.stop_reason is not None:
             return run, epoch, model
@@ -72,7 +72,7 @@ def play(callback: Callback, values: list[float]) -> tuple[Run, int, torch.nn.Mo
 
 
 def bias(model: torch.nn.Module) -> float:
-    return float(model[1].bias[0].detach())  # type: ignore[index, union-attr]
+    return float(model.get_parameter("1.bias").detach()[0])
 
 
 LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, float("nan")]), min_size=1, max_size=12)

@@ -204,7 +204,7 @@ def test_stopping_is_a_latch_that_keeps_the_first_reason() -> None:
 
 class Misspelt(Callback):
     def on_epochs_end(self, run: Run) -> None:
-        """Nobody would call this."""
+        """No trainer would call this."""
 
 
 class TooFew(Callback):

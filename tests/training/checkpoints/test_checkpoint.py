@@ -98,7 +98,7 @@ def test_foreign_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
         opened(tmp_path / "x")
 
 
-def test_somebody_elses_safetensors_file_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(safetensors.torch.save({"w": torch.zeros(1)}, {"by": "them"}))
     with pytest.raises(CheckpointError, match="not written by fmnistlab"):
         opened(tmp_path / "x")

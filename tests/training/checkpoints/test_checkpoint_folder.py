@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.tiny import tiny_linear, tiny_set
@@ -34,7 +35,7 @@ def train(
     return trainer
 
 
-def interrupted(folder: Path, **options: int) -> None:
+def interrupted(folder: Path, **options: Any) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
         train(folder, StopAt(7), **options)
 

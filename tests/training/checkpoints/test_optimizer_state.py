@@ -102,7 +102,8 @@ def half_state(parameters: Parameters) -> torch.optim.Optimizer:
 
 def two_groups(parameters: Parameters) -> torch.optim.Optimizer:
     first, *rest = parameters
-    return torch.optim.RMSprop([{"params": rest}, {"params": [first], "lr": 1e-4}], momentum=0.5)
+    groups: list[dict[str, Any]] = [{"params": rest}, {"params": [first], "lr": 1e-4}]
+    return torch.optim.RMSprop(groups, momentum=0.5)
 
 
 OPTIMIZERS: dict[str, Callable[[Parameters], torch.optim.Optimizer]] = {

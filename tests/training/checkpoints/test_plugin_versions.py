@@ -14,7 +14,7 @@ from tests.tiny import tiny_linear, tiny_set
 
 from fmnistlab.callbacks import Checkpointing
 from fmnistlab.cli.main import run as command
-from fmnistlab.experiments.experiment import ExperimentConfig, run_experiment
+from fmnistlab.experiments import ExperimentConfig, run_experiment
 from fmnistlab.experiments.verification import verify_run
 from fmnistlab.models.registry import ModelOrigin, create_model, model_origin, named_origin
 from fmnistlab.testing import write_tiny_csv

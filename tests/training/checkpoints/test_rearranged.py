@@ -126,9 +126,11 @@ class ClipByHook(Callback):
     def on_fit_start(self, run: Run) -> None:
         self.started = 0
         parameters = list(run.model.parameters())
-        run.optimizer.register_step_pre_hook(
-            lambda *_: nn.utils.clip_grad_norm_(parameters, 0.05) and None
-        )
+
+        def clip(*_: object) -> None:
+            nn.utils.clip_grad_norm_(parameters, 0.05)
+
+        run.optimizer.register_step_pre_hook(clip)
 
     def on_epoch_start(self, run: Run) -> None:
         self.started += 1

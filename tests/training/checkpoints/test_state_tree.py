@@ -126,7 +126,7 @@ def test_text_that_no_file_can_name_a_tensor_by_is_no_harm() -> None:
 
 
 class Settings(dict):  # type: ignore[type-arg]
-    """A kind of dictionary that nobody else knows."""
+    """A kind of dictionary that is known here alone."""
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 from tests.tiny import Recorder, same_weights, tiny_noisy, tiny_set
@@ -22,7 +23,7 @@ RECIPE = Recipe(epochs=3, batch_size=8)
 @pytest.fixture(autouse=True)
 def _default_handlers() -> Iterator[None]:
     """As in a fresh process; pytest may have set its own."""
-    defaults = {
+    defaults: dict[int, Any] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGHUP: signal.SIG_DFL,
@@ -73,7 +74,7 @@ def test_a_signal_ends_the_fit_between_steps_and_the_next_fit_finishes_it(
         trainer.fit(tiny_set(), tiny_set(10))
     assert sends.steps == step
     assert recorder.calls[-2:] == ["on_error", "close"]
-    if kind is Terminated:
+    if isinstance(raised.value, Terminated):
         assert raised.value.code == 128 + number
     trainer.fit(tiny_set(), tiny_set(10))
     assert [r.loss for r in trainer.history] == [r.loss for r in whole.history]

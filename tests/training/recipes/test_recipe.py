@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -91,7 +92,7 @@ def test_functions_of_the_users_own_have_no_description() -> None:
     ("name", "kind"),
     [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)],
 )
-def test_optimizers_take_the_settings(name: str, kind: type) -> None:
+def test_optimizers_take_the_settings(name: Any, kind: type) -> None:
     optimizer = Recipe(optimizer=name, learning_rate=0.5, weight_decay=0.25).make_optimizer(
         tiny_linear()
     )
@@ -143,7 +144,7 @@ def test_one_cycle_peaks_at_the_rate_and_leaves_momentum_alone() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
-def test_a_second_schedule_starts_where_the_first_did(schedule: str) -> None:
+def test_a_second_schedule_starts_where_the_first_did(schedule: Any) -> None:
     recipe = Recipe(schedule=schedule, learning_rate=0.2)
     optimizer = recipe.make_optimizer(tiny_linear())
     starts = []
@@ -186,9 +187,11 @@ def test_a_schedule_takes_each_groups_own_rate() -> None:
 
     def two_groups(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         weight, bias = parameters
-        return torch.optim.SGD([{"params": [weight]}, {"params": [bias], "lr": 0.5}], lr=0.02)
+        groups: list[dict[str, Any]] = [{"params": [weight]}, {"params": [bias], "lr": 0.5}]
+        return torch.optim.SGD(groups, lr=0.02)
 
-    for schedule, at in (("one_cycle", 29), ("cosine", 0)):
+    cases: tuple[tuple[ScheduleName, int], ...] = (("one_cycle", 29), ("cosine", 0))
+    for schedule, at in cases:
         recipe = Recipe(optimizer=two_groups, schedule=schedule)
         optimizer = recipe.make_optimizer(tiny_linear())
         for _ in range(2):  # a second fit peaks where the first did

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,14 @@ from fmnistlab.errors import ConfigurationError, UnknownMetricError
 from fmnistlab.training.records.history import EpochRecord, History
 
 
-def record(epoch: int = 1, **changes: object) -> EpochRecord:
-    values = {"loss": 0.5, "accuracy": 0.8, "learning_rate": 1e-3, "seconds": 2.0, "count": 48}
+def record(epoch: int = 1, **changes: Any) -> EpochRecord:
+    values: dict[str, Any] = {
+        "loss": 0.5,
+        "accuracy": 0.8,
+        "learning_rate": 1e-3,
+        "seconds": 2.0,
+        "count": 48,
+    }
     return EpochRecord(**{"epoch": epoch, **values, **changes})
 
 
@@ -48,7 +55,7 @@ def test_a_record_cannot_be_changed() -> None:
 
 def test_a_record_takes_keywords_only() -> None:
     with pytest.raises(TypeError):
-        EpochRecord(1, 0.5, 0.8, 1e-3, 2.0, 48)  # type: ignore[misc]
+        EpochRecord(1, 0.5, 0.8, 1e-3, 2.0, 48)  # type: ignore[call-arg]
 
 
 def test_epoch_zero_is_refused() -> None:
@@ -58,8 +65,9 @@ def test_epoch_zero_is_refused() -> None:
 
 @pytest.mark.parametrize("field", ["val_loss", "val_accuracy", "val_count"])
 def test_half_a_validation_is_refused(field: str) -> None:
+    change: dict[str, Any] = {field: None}
     with pytest.raises(ConfigurationError, match=r"epoch 1.*belong together"):
-        dataclasses.replace(validated(), **{field: None})
+        dataclasses.replace(validated(), **change)
 
 
 def test_a_record_says_whether_it_was_validated() -> None:

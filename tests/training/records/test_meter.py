@@ -31,10 +31,10 @@ class Doubled(nn.CrossEntropyLoss):
     """A plain mean, although its class could have weights."""
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy(scores, labels, reduction="none").mul(self.weight[labels]).mean()
+        return cross_entropy(scores, labels, reduction="none").mul(WEIGHTS[labels]).mean()
 
 
-INDEXED = {
+INDEXED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "torch's default": Recipe().training_loss,
     "weighted": nn.CrossEntropyLoss(weight=WEIGHTS),
     "a recipe's own, weighted": Recipe(loss=nn.CrossEntropyLoss(WEIGHTS)).evaluation_loss,
@@ -49,7 +49,7 @@ INDEXED = {
     "of one's own": own,
     "a subclass that means otherwise": Doubled(weight=WEIGHTS),
 }
-SOFT = {
+SOFT: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "torch's default": Recipe(label_smoothing=0.1).training_loss,
     "weighted": nn.CrossEntropyLoss(weight=WEIGHTS),
     "binary": nn.BCEWithLogitsLoss(pos_weight=WEIGHTS),

@@ -51,7 +51,8 @@ class Case:
         output = self.then(functional.conv2d(inside, self.weights, self.bias, **self.options))
         slope = torch.linspace(-1, 1, output.numel()).view(output.shape)
         (output * slope + output.square()).sum().backward()
-        gradients = [p.grad for p in (*learning, images) if p.requires_grad]
+        learned = (*learning, images)
+        gradients = [p.grad for p in learned if p.requires_grad and p.grad is not None]
         images.requires_grad_(False).grad = None
         return [output.detach(), *gradients]
 
@@ -232,12 +233,19 @@ def test_only_the_limits_decide_where_a_product_is_faster(
 def test_turned_and_double_convolutions_stay_right(last: bool) -> None:
     layout = torch.channels_last if last else torch.contiguous_format
     layers = nn.Sequential(nn.Conv2d(16, 8, 3, padding=1), nn.ConvTranspose2d(8, 16, 3))
-    check_layers(layers.to(memory_format=layout), 2, 16, 7, 7, last=last)
+    check_layers(layers.to(memory_format=layout), 2, 16, 7, 7, last=last)  # type: ignore[call-overload]
     case = Case((8, 16, 3, 3), padding=1, last=last)
     double = case.in_double()
     program = program_of(lambda x: double(x.double()), 2, 16, 7, 7, last=last)
     images = numbers(2, 16, 7, 7, seed=9, last=last)
     assert all(map(is_near, program.replay(images), double(images.double())))
+
+
+def test_images_that_lie_otherwise_than_the_weights_are_left_to_torch() -> None:
+    layer = nn.Sequential(nn.Conv2d(16, 8, 3, padding=1))
+    layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    program = check_layers(layer, 2, 16, 7, 7, last=False)
+    assert "convolution" in kernels(program, 2, 16, 7, 7)
 
 
 class Twice(nn.Module):
@@ -252,7 +260,7 @@ class Twice(nn.Module):
 
 
 def test_weights_that_serve_several_convolutions_get_all_gradients() -> None:
-    check_layers(Twice().to(memory_format=torch.channels_last), 2, 16, 5, 5)
+    check_layers(Twice().to(memory_format=torch.channels_last), 2, 16, 5, 5)  # type: ignore[call-overload]
 
 
 # --- cropping -------------------------------------------------------------------------------------
@@ -301,14 +309,14 @@ def test_a_chain_of_convolutions_and_odd_pools_is_cropped_throughout() -> None:
         *(nn.Conv2d(1, 16, 2), nn.MaxPool2d(2), nn.LeakyReLU(), nn.Conv2d(16, 32, 3, padding=1)),
         *(nn.MaxPool2d(2), nn.LeakyReLU(), nn.Conv2d(32, 8, 3, padding=1), nn.MaxPool2d(2)),
     )
-    program = check_layers(layers.to(memory_format=torch.channels_last), 3, 1, 16, 16)
+    program = check_layers(layers.to(memory_format=torch.channels_last), 3, 1, 16, 16)  # type: ignore[call-overload]
     assert not {"convolution", "convolution_backward"} & kernels(program, 3, 1, 16, 16)
 
 
 def unpooled(images: Tensor) -> Tensor:
     """Looks at the places of the largest pixels, which are those of the whole image."""
     small, places = functional.max_pool2d(images, 2, 2, return_indices=True)
-    again = functional.max_unpool2d(small, places, 2, output_size=images.shape[2:])
+    again = functional.max_unpool2d(small, places, 2, output_size=[*images.shape[2:]])  # type: ignore[arg-type]
     return again[..., :1, :1] + small * places.float()
 
 
