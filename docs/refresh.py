@@ -41,15 +41,7 @@ def module_tables(floors: Mapping[str, Sequence[set[str]]], ground: set[str]) ->
                     lists.append(_files(path))
         of = f" of `{inside}`" if inside else ""
         tables.append(markdown_table([f"floor{of}", "room", "what it is for"], rows))
-    return "
-
-".join(tables) + "
-
-### What each folder holds
-
-" + "
-
-".join(lists)
+    return "\n\n".join(tables) + "\n\n### What each folder holds\n\n" + "\n\n".join(lists)
 
 
 def _path_of(room: str) -> Path:
