@@ -1,4 +1,7 @@
-"""All hypothesis strategies of the tests, in one place."""
+"""The hypothesis strategies that only our own tests need.
+
+Those that authors of models and callbacks need too are in `fmnistlab.testing.strategies`.
+"""
 
 from __future__ import annotations
 
@@ -204,39 +207,7 @@ declared_models = st.lists(
 """Triples of package, name of the model, and what its entry point leads to."""
 
 
-# --- data: tables, legal and illegal CSV texts ----------------------------------------------------
-
-
-@st.composite
-def fashion_rows(draw: st.DrawFn, min_rows: int = 1, max_rows: int = 4) -> np.ndarray:
-    """Labels and pixels, uint8 (rows, 785): noise, dark, flat, or all numbers of some digits."""
-    rows = draw(st.integers(min_rows, max_rows))
-    ranges = [(0, 256), (0, 1), (255, 256), (0, 10), (10, 100), (100, 256)]
-    low, high = draw(st.sampled_from(ranges))
-    numbers = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    table = numbers.integers(low, high, (rows, 785), dtype=np.uint8)
-    table[:, 0] = numbers.integers(0, 10, rows)
-    return table
-
-
-@st.composite
-def legal_csv_texts(draw: st.DrawFn) -> tuple[np.ndarray, bytes]:
-    """A table and one of the many texts that mean it."""
-    table = draw(fashion_rows())
-    end = draw(st.sampled_from(["\n", "\r\n"]))
-    quoted = draw(st.sampled_from(["nothing", "all", "some"]))
-    first = draw(st.sampled_from([None, 0, 1]))
-    header = [] if first is None else ["label", *(f"pixel{first + i}" for i in range(784))]
-    lines = [header] if header else []
-    lines += [list(map(str, row)) for row in table.tolist()]
-    if quoted != "nothing":
-        step = 1 if quoted == "all" else draw(st.integers(2, 9))
-        for line in lines:
-            line[::step] = [f'"{cell}"' for cell in line[::step]]
-    text = end.join(",".join(line) for line in lines)
-    text += draw(st.sampled_from(["", end, end * 2, end * 50]))
-    return table, draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode()
-
+# --- data: illegal CSV texts ----------------------------------------------------------------------
 
 BAD_CELLS = (
     *("", " ", '""', "256", "257", "300", "511", "512", "999", "1000", "65536", "65541"),

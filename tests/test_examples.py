@@ -46,6 +46,11 @@ def run_example(name: str, folder: Path) -> str:
     return printed
 
 
+def run_pytest(*words: str | Path, folder: Path, path: Path | None = None) -> str:
+    """Runs the tests in a folder that knows nothing of this repository's settings."""
+    return run_python("-m", "pytest", "-p", "no:cacheprovider", *words, folder=folder, path=path)
+
+
 def accuracies(printed: str) -> list[float]:
     """Returns every test accuracy that stands in the text, in order."""
     return [float(number) for number in re.findall(r"loss \S+, accuracy (0\.\d+) \(95 %", printed)]
@@ -118,10 +123,15 @@ def test_own_csv_names_the_damaged_cell_and_keeps_the_images(tmp_path: Path) -> 
     assert files(tmp_path) == {"small.csv", "damaged.csv", "small.csv.gz", "small.csv.xz"}
 
 
+def test_a_model_and_a_callback_have_their_properties(tmp_path: Path) -> None:
+    script = shutil.copy(EXAMPLES / "test_my_model.py", tmp_path)
+    assert "3 passed" in run_pytest(script, folder=tmp_path)
+
+
 def test_every_script_has_a_test() -> None:
     tests = Path(__file__).read_text(encoding="utf-8")
     for script in EXAMPLES.glob("*.py"):
-        assert f'run_example("{script.name}"' in tests
+        assert f'("{script.name}"' in tests or f'/ "{script.name}"' in tests
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +172,4 @@ def test_plugin_package_is_trained_and_evaluated_by_name(site: Path, tmp_path: P
 
 def test_plugin_package_passes_its_own_tests(site: Path, tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "package")
-    printed = run_python(
-        "-m", "pytest", "-p", "no:cacheprovider", folder=tmp_path / "package", path=site
-    )
-    assert "3 passed" in printed
+    assert "4 passed" in run_pytest(folder=tmp_path / "package", path=site)

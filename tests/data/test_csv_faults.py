@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.strategies import BAD_CELLS, byte_edits, edited, fashion_rows, legal_csv_texts
+from tests.strategies import BAD_CELLS, byte_edits, edited
 
 from fmnistlab.data import csv_file, csv_strict
 from fmnistlab.data.csv_file import FashionTable, read_csv
 from fmnistlab.data.csv_strict import column_names
 from fmnistlab.errors import DataFormatError
+from fmnistlab.testing.strategies import csv_tables, csv_texts
 
 NAMES = ["label", *(f"pixel{i}" for i in range(1, 785))]
 
@@ -284,7 +285,7 @@ def test_a_bad_cell_in_the_first_line_of_a_file_without_header_is_a_bad_cell(
 @st.composite
 def tables_with_a_bad_cell(draw: st.DrawFn) -> tuple[str, int, str, str]:
     """The text of a file, and line, column and text of its bad cell."""
-    rows = [[str(value) for value in row] for row in draw(fashion_rows()).tolist()]
+    rows = [[str(value) for value in row] for row in draw(csv_tables()).tolist()]
     row, column = draw(st.integers(0, len(rows) - 1)), draw(st.integers(0, 784))
     bad = draw(st.sampled_from(BAD_CELLS))
     rows[row][column] = bad
@@ -343,7 +344,7 @@ def outcome(path: Path) -> FashionTable | DataFormatError:
 
 
 @settings(max_examples=400)
-@given(case=legal_csv_texts(), edits=byte_edits, block=st.sampled_from([500, 7000, 2**22]))
+@given(case=csv_texts(), edits=byte_edits, block=st.sampled_from([500, 7000, 2**22]))
 def test_whatever_is_edited_is_read_exactly_or_refused(
     tmp_path_factory: pytest.TempPathFactory,
     case: tuple[np.ndarray, bytes],
@@ -374,7 +375,7 @@ def test_whatever_is_edited_is_read_exactly_or_refused(
 
 
 @settings(max_examples=100)
-@given(rows=fashion_rows(), edits=byte_edits)
+@given(rows=csv_tables(), edits=byte_edits)
 def test_the_quick_way_accepts_only_what_the_plain_way_accepts(
     rows: np.ndarray, edits: list[tuple[str, float, int]]
 ) -> None:

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.strategies import edited, fashion_rows, legal_csv_texts
+from tests.strategies import edited
 
 from fmnistlab.data import containers, csv_file
 from fmnistlab.data.csv_file import FashionTable, csv_text, read_csv, write_csv
 from fmnistlab.errors import ConfigurationError, DataFileError, DataFormatError
+from fmnistlab.testing.strategies import csv_tables, csv_texts
 
 HEADER = ",".join(["label", *(f"pixel{i}" for i in range(1, 785))]) + "\n"
 SUFFIXES = [".csv", ".csv.gz", ".csv.xz", ".csv.bz2", ".csv.zip", ".zip", ".CSV.GZ"]
@@ -75,7 +76,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @settings(max_examples=40)
-@given(rows=fashion_rows(), suffix=st.sampled_from(SUFFIXES))
+@given(rows=csv_tables(), suffix=st.sampled_from(SUFFIXES))
 def test_what_was_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray, suffix: str
 ) -> None:
@@ -86,7 +87,7 @@ def test_what_was_written_is_read(
 
 
 @settings(max_examples=60)
-@given(case=legal_csv_texts(), block=st.integers(1, 20_000), packer=st.sampled_from([*PACKERS]))
+@given(case=csv_texts(), block=st.integers(1, 20_000), packer=st.sampled_from([*PACKERS]))
 def test_every_way_to_write_a_table_is_read(
     tmp_path_factory: pytest.TempPathFactory,
     case: tuple[np.ndarray, bytes],

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
-from tests.strategies import fashion_rows, labels_of_classes
+from tests.strategies import labels_of_classes
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -22,6 +22,7 @@ from fmnistlab.data.batches import ResidentBatches, batch_source
 from fmnistlab.data.csv_file import write_csv
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.errors import ConfigurationError, DataFileError
+from fmnistlab.testing.strategies import csv_tables
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -78,7 +79,7 @@ def test_a_missing_file_is_named(here: Path) -> None:
 
 
 @settings(max_examples=20)
-@given(rows=fashion_rows())
+@given(rows=csv_tables())
 def test_what_was_saved_is_loaded(
     tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray
 ) -> None:
@@ -348,7 +349,7 @@ def test_a_selection_ends_where_the_data_ends(indices: list[int]) -> None:
 
 
 @settings(max_examples=40)
-@given(rows=fashion_rows(max_rows=6), data=st.data())
+@given(rows=csv_tables(max_size=6), data=st.data())
 def test_a_fingerprint_does_not_depend_on_the_order(rows: np.ndarray, data: st.DataObject) -> None:
     dataset = FashionMNISTCSV.from_arrays(rows[:, 1:].reshape(-1, 28, 28), rows[:, 0])
     order = data.draw(st.permutations(range(len(rows))))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from torch import Tensor
 
 import fmnistlab
 from fmnistlab import testing
+from fmnistlab.testing import strategies
+
+MLP = fmnistlab.create_model("mlp").eval()
 
 
 def test_mlp_keeps_the_contract_under_its_name() -> None:
@@ -17,3 +22,12 @@ def test_mlp_keeps_the_contract_under_its_name() -> None:
 def test_mlp_keeps_the_contract_with_other_options(options: dict[str, object]) -> None:
     """So does each shape that the constructor offers, without hidden layers included."""
     testing.check_model(lambda: fmnistlab.create_model("mlp", **options))
+
+
+@settings(deadline=None)  # the first call of a model takes longer than the others
+@given(images=strategies.images())
+def test_mlp_gives_each_image_ten_finite_scores(images: Tensor) -> None:
+    """Whatever is on the images, and however many there are."""
+    scores = MLP(images)
+    assert scores.shape == (len(images), 10)
+    assert scores.isfinite().all()

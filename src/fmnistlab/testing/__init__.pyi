@@ -1,3 +1,4 @@
+from . import strategies as strategies
 from .callbacks import RecordingCallback as RecordingCallback
 from .callbacks import check_callback as check_callback
 from .models import check_model as check_model
