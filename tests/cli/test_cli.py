@@ -257,24 +257,28 @@ def test_a_bad_cell_is_one_line_with_its_place(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--epochs", "-1"], 2, "epochs is -1"),
-        (["--batch-size", "0"], 2, "batch_size is 0"),
-        (["--lr", "nan"], 2, "learning_rate is nan"),
-        (["--lr", "-1"], 2, "learning_rate is -1.0"),
-        (["--lr", "inf"], 2, "learning_rate is inf"),
+        (["--epochs", "-1"], 2, "--epochs is -1; use"),
+        (["--batch-size", "0"], 2, "--batch-size is 0; use"),
+        (["--lr", "nan"], 2, "--lr is nan"),
+        (["--lr", "-1"], 2, "--lr is -1.0"),
+        (["--lr", "inf"], 2, "--lr is inf"),
         (["--lr", "x"], 2, "--lr is 'x'; use a number."),
         (["--epochs", "x"], 2, "--epochs is 'x'; use a whole number."),
         (["--epochs", "9" * 20], 2, "to 1,000,000,000"),
         (["--batch-size", "9" * 20], 2, "to 1,000,000,000"),
-        (["--seed", "-1"], 2, "seed is -1; use a whole number from 0 to 9,223,372,036,854,775,807"),
+        (
+            ["--seed", "-1"],
+            2,
+            "--seed is -1; use a whole number from 0 to 9,223,372,036,854,775,807",
+        ),
         (["--seed", "1e3"], 2, "--seed is '1e3'"),
-        (["--seed", str(2**63)], 2, "seed is 9223372036854775808"),
-        (["--threads", "0"], 2, "threads is 0"),
+        (["--seed", str(2**63)], 2, "--seed is 9223372036854775808"),
+        (["--threads", "0"], 2, "--threads is 0"),
         (["--threads", "9" * 14], 2, "use a whole number from 1 to 1,024"),
         (["--threads", "many"], 2, "--threads is 'many'; use a whole number, or auto"),
-        (["--checkpoint-steps", "0"], 2, "checkpoint_steps is 0"),
+        (["--checkpoint-steps", "0"], 2, "--checkpoint-steps is 0"),
         (["--checkpoint-epochs", "1.5"], 2, "--checkpoint-epochs is '1.5'"),
-        (["--checkpoint-seconds", "nan"], 2, "checkpoint_seconds is nan"),
+        (["--checkpoint-seconds", "nan"], 2, "--checkpoint-seconds is nan"),
         (["--device", "gpu"], 2, "'gpu' cannot be used here"),
         (["--device", "meta"], 2, "'meta' cannot be used here"),
         (["--device", "cuda:99"], 2, "'cuda:99' cannot be used here"),
@@ -284,7 +288,9 @@ def test_a_bad_cell_is_one_line_with_its_place(
         (["--out", "fashion-mnist_train.csv"], 1, "cannot be written"),
         (["--out", "fashion-mnist_train.csv/below"], 1, "cannot be written"),
         (["--out", "/proc/nothing"], 1, "cannot be written"),
-        (["--out", "full"], 1, "is not empty"),
+        (["--out", "full"], 1, "is not empty. Name another folder with --out, remove it first, or"),
+        (["--resume", "--out", "full"], 1, "Name another folder with --out; nothing was changed"),
+        (["--execution", "cuda_graph", "--device", "cpu"], 2, "--execution cuda_graph is not"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
 )
@@ -367,19 +373,49 @@ def test_very_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "form", "said"),
     [
-        [],
-        ["nothing"],
-        ["train"],
-        ["train", "cnn", "--epoch", "1"],
+        ([], "", "the following arguments are required: COMMAND"),
+        (["trian", "cnn"], "", "there is no command 'trian'. Did you mean 'train'?"),
+        (["nothing"], "", "Choose from train, evaluate, predict, verify, models, data."),
+        (["--jsn", "models"], "", "there is no option '--jsn'."),
+        (["train"], "train", "the following arguments are required: MODEL"),
+        (["train", "cnn", "--epoch", "1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
+        (["train", "cnn", "--epoch=1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
+        (["train", "cnn", "--execution", "recordd"], "train", "Did you mean 'recorded'?"),
+        (["train", "cnn", "linearnet"], "train", "there is no place for the argument 'linearnet'"),
+        (["predict", "run"], "predict", "the following arguments are required: IMAGE"),
+        (["models", "--name"], "models", "there is no option '--name'. Did you mean '--names'"),
     ],
 )
-def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_told_in_three_lines(
+    words: list[str], form: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stopped:
         run(words)
     assert stopped.value.code == 2
-    assert "usage: fmnistlab" in capsys.readouterr().err
+    usage, error, hint = capsys.readouterr().err.splitlines()
+    name = f"fmnistlab {form}".strip()
+    assert usage.startswith(f"usage: {name} [OPTION ...] ")
+    assert error.startswith("fmnistlab: error: ")
+    assert said in error
+    assert hint == f"see: {name} --help"
+
+
+def test_every_command_is_told_in_one_line_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands with the words that they take, in their order."""
+    for name, form in {
+        "train": "MODEL",
+        "evaluate": "RUN",
+        "predict": "RUN IMAGE ...",
+        "verify": "RUN",
+        "models": "[MODEL]",
+        "data": "[FILE ...]",
+    }.items():
+        with pytest.raises(SystemExit):
+            run([name, "--nothing-of-this-name", "x", "y"])
+        usage = capsys.readouterr().err.splitlines()[0]
+        assert usage == f"usage: fmnistlab {name} [OPTION ...] {form}"
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from fmnistlab.cli import output
+from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.paths import path_argument
 
 
@@ -32,6 +33,7 @@ def add_parser(
         metavar="FILE",
         help="a CSV file to measure on, all of it (default: the run's own test set)",
     )
+    add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_evaluate)
 
@@ -41,6 +43,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.source import load_data
     from fmnistlab.errors import DataFormatError
     from fmnistlab.experiments.records.config import BUNDLED
+    from fmnistlab.experiments.records.named_model import named_model
     from fmnistlab.experiments.records.reading import read_config, read_result
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.foundation.logger import get_logger
@@ -49,7 +52,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     folder = RunFolder.open(options.run)
     recorded_test = None
-    trainer = Trainer.load(folder.checkpoint, device=options.device)
+    model = named_model(folder.path, options.model)
+    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
     if options.data is not None:
         data = FashionMNISTCSV(options.data)
     else:

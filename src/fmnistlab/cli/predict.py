@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fmnistlab.cli import output
+from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.paths import name_argument, path_argument
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def add_parser(
         metavar="FILE",
         help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png)",
     )
+    add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_predict)
 
@@ -71,11 +73,13 @@ def _predict(options: argparse.Namespace) -> int:
     import numpy as np
     import torch
 
+    from fmnistlab.experiments.records.named_model import named_model
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
-    trainer = Trainer.load(folder.checkpoint, device=options.device)
+    model = named_model(folder.path, options.model)
+    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
     pictures = [
         picture for word in options.images for picture in _read(word, invert=options.invert)
     ]

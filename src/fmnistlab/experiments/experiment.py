@@ -38,7 +38,8 @@ from fmnistlab.experiments.records.result import (
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
 from fmnistlab.foundation.logger import get_logger
-from fmnistlab.models.registry import create_model
+from fmnistlab.foundation.wording import setting
+from fmnistlab.models.registry import create_model, model_name
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.base import Callback
@@ -103,7 +104,9 @@ def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ())
     )
     device = choose_device(config.device)
     if config.resume and config.out is None:
-        raise ConfigurationError("To resume a training, name its run folder with --out.")
+        raise ConfigurationError(
+            f"To resume a training, name its run folder with {setting('out', ...)}."
+        )
     threads = config.threads
     if isinstance(threads, str):
         threads = _fastest_threads(model, device, config)
@@ -144,9 +147,9 @@ def _run(
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
         step = planned_step(config, model, device, fit_set, Dispatch(callbacks).watched_by)
-        _begin(folder, describe_experiment(config, device, parts, step))
+        _begin(folder, describe_experiment(config, device, model, parts, step))
         if folder.finished:
-            return _recorded(folder, config, callbacks)
+            return _recorded(folder, config, model, callbacks)
         _logger.info(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
             config.model,
@@ -185,7 +188,11 @@ def _run(
         folder.remove_checkpoints()
     except BaseException:
         if not folder.finished and folder.discard_unless_resumable():
-            _logger.warning("what was trained is kept; go on with --out %s --resume", folder.path)
+            _logger.warning(
+                "what was trained is kept; go on with %s %s",
+                setting("out", str(folder.path)),
+                setting("resume", value=True),
+            )
         raise
     finally:
         folder.release()
@@ -233,12 +240,14 @@ def _begin(folder: RunFolder, described: RunConfig) -> None:
 
 
 def _recorded(
-    folder: RunFolder, config: ExperimentConfig, callbacks: Sequence[Callback]
+    folder: RunFolder, config: ExperimentConfig, model: nn.Module, callbacks: Sequence[Callback]
 ) -> Experiment:
     """Returns the experiment of a folder whose training is finished; nothing is changed there."""
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
-    trainer = Trainer.load(folder.checkpoint, device=config.device, callbacks=callbacks)
+    trainer = Trainer.load(
+        folder.checkpoint, model=model, device=config.device, callbacks=callbacks
+    )
     trainer.stop_reason = result.stop_reason
     scores = tuple(record.score() for record in result.classes)
     return Experiment(
@@ -255,7 +264,7 @@ def _result(
 ) -> RunResult:
     """Returns the result, with no pictures yet."""
     return RunResult(
-        model=config.model,
+        model=model_name(config.model),
         seed=config.seed,
         parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
         epochs=len(trainer.history),

@@ -18,6 +18,7 @@ from fmnistlab.experiments.records.kinds import (
     Time,
 )
 from fmnistlab.foundation.typed_json import read_as
+from fmnistlab.foundation.wording import spoken
 from fmnistlab.models.registry import ModelOrigin
 from fmnistlab.training.execution import Executed, Execution
 from fmnistlab.training.recipes.recipe import Recipe
@@ -31,7 +32,7 @@ class ModelRecord:
     """Which model was made.
 
     Attributes:
-        name: as it was asked for.
+        name: see `fmnistlab.models.registry.model_name`.
         options: what its factory was given, values of JSON.
     """
 
@@ -177,7 +178,8 @@ class RunConfig:
             if name != "augmentation":
                 read_as(type(known[name]), self.recipe[name], f"recipe.{name}")
         try:
-            return Recipe.from_dict(self.recipe)
+            with spoken({}):  # of the keys in the file
+                return Recipe.from_dict(self.recipe)
         except ConfigurationError as error:
             reason = str(error)
             named = reason.split(" ", 1)[0] in known
