@@ -113,6 +113,21 @@ def line_in(path: Path | None, error: BaseException) -> str:
     return f" ({path.name}, line {numbers[-1]})" if numbers else ""
 
 
+@contextlib.contextmanager
+def untouched_randomness() -> Iterator[None]:
+    """Puts the random generators back after the block, in which they are seeded.
+
+    Code is run when it is first asked for, and may draw numbers then. The model that is built next
+    would have other weights than one that is built later.
+    """
+    from fmnistlab.foundation.global_random import (  # noqa: PLC0415 - listing must not import torch
+        isolated_randomness,
+    )
+
+    with isolated_randomness(0):
+        yield
+
+
 class _Content(importlib.abc.SourceLoader):
     """Runs exactly the bytes that were hashed; nothing is written beside the file."""
 
@@ -158,7 +173,7 @@ def _run_file(name: str, path: Path, content: bytes) -> ModuleType:
     before = sys.modules.get(inner)
     sys.modules[inner] = module  # dataclasses and annotations look there for what they name
     try:
-        with _importable(real.parent, forget=True):
+        with untouched_randomness(), _importable(real.parent, forget=True):
             loader.exec_module(module)
     except BaseException as error:  # noqa: BLE001 - told as the error of this model
         sys.modules.pop(inner)
@@ -171,7 +186,7 @@ def _run_file(name: str, path: Path, content: bytes) -> ModuleType:
 
 def _import_module(name: str, place: str) -> ModuleType:
     try:
-        with _importable(Path.cwd(), forget=False):
+        with untouched_randomness(), _importable(Path.cwd(), forget=False):
             return importlib.import_module(place)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{place}.".startswith(f"{error.name}."):

@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError, Terminated
 from fmnistlab.foundation.terminal import describe
-from fmnistlab.models.code import is_code_name, line_in, load_code, recorded_code_name
+from fmnistlab.models.code import (
+    is_code_name,
+    line_in,
+    load_code,
+    recorded_code_name,
+    untouched_randomness,
+)
 from fmnistlab.models.entry_points import Scan, normalize_package, scan_packages
 from fmnistlab.models.sources import (
     ModelSource,
@@ -373,7 +379,8 @@ def _import(value: str) -> Any:
     match = _VALUE.fullmatch(value)
     if match is None:
         raise ValueError(f"{value!r} is not of the form 'module:attribute'")
-    module = importlib.import_module(match["module"])
+    with untouched_randomness():
+        module = importlib.import_module(match["module"])
     return functools.reduce(getattr, match["attribute"].split("."), module)
 
 
