@@ -181,8 +181,23 @@ def test_predict_reads_rows_and_pictures(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["fashion-mnist_train.csv:190-200"], 2, "has rows 0 to 199"),
-        (["fashion-mnist_train.csv:5-2"], 2, "cannot be taken"),
+        (["fashion-mnist_train.csv:190-200"], 2, "there is no row 200; it has 200 rows, 0 to 199."),
+        (["fashion-mnist_train.csv:0,900-901"], 2, "there is no row 900; it has 200 rows"),
+        (["fashion-mnist_train.csv:5-2"], 2, "5-2 runs backwards; the rows from 2 to 5 are 2-5."),
+        (["fashion-mnist_train.csv:1,,2"], 2, "'' is no row; name rows as 7, or 3,5,10-12."),
+        (["fashion-mnist_train.csv:1-2-3"], 2, "'1-2-3' is no row"),
+        (["fashion-mnist_train.csv:"], 2, "'' is no row"),
+        (["fashion-mnist_train.csv:-1"], 2, "'-1' is no row"),
+        (["fashion-mnist_train.csv:\u0663"], 2, "is no row"),
+        (["fashion-mnist_train.csv:" + "9" * 5000], 2, "is no row"),
+        (
+            ["fashion-mnist_train.csv:0-999999999999"],
+            2,
+            "names 1,000,000,000,000 rows; take 100,000",
+        ),
+        (["bundled:9999-10000"], 2, "bundled: there is no row 10000; it has 10,000 rows"),
+        (["bundled:x"], 2, "bundled:x: 'x' is no row"),
+        (["bundel:3"], 3, "bundel:3: No such file"),
         (["nothing.png"], 3, "nothing.png: No such file"),
         (["nothing.csv"], 3, "nothing.csv"),
         (["text.png"], 3, "is not a picture"),
@@ -201,6 +216,32 @@ def test_predict_names_what_it_cannot_read(
     capsys.readouterr()
     assert run(["predict", "out", *words]) == code
     assert said in error_of(capsys)
+
+
+def test_predict_takes_lists_of_rows_and_the_bundled_images(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("--json")
+    capsys.readouterr()
+    words = ["fashion-mnist_train.csv:7,3,10-12,3", "bundled:0-1"]
+    assert run(["predict", "out", *words, "--json", "--picture", "x.png"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    names = [f"fashion-mnist_train.csv:{row}" for row in (7, 3, 10, 11, 12, 3)]
+    assert [entry["image"] for entry in entries] == [*names, "bundled:0", "bundled:1"]
+    data, bundled = FashionMNISTCSV("fashion-mnist_train.csv"), FashionMNISTCSV.bundled("test")
+    labels = [*data.targets[[7, 3, 10, 11, 12, 3]].tolist(), *bundled.targets[:2].tolist()]
+    assert [entry["true"] for entry in entries] == [data.classes[label] for label in labels]
+    assert entries[1]["probabilities"] == entries[5]["probabilities"]
+    assert run(["predict", "out", "bundled", "--json", "--picture", "x.png"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 10_000
+    for name in ("bundled", "a.csv:3", "bundled:0"):  # a file of the whole name comes first
+        Path(name).write_bytes(Path("fashion-mnist_train.csv").read_bytes())
+    assert run(["predict", "out", "bundled"]) == 3
+    assert "bundled: is not a picture" in error_of(capsys)
+    assert run(["predict", "out", "bundled:0"]) == 3
+    assert "bundled:0: is not a picture" in error_of(capsys)
+    assert run(["predict", "out", "a.csv:3", "--json", "--picture", "x.png"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 200
 
 
 def test_models_lists_the_built_in_ones(capsys: pytest.CaptureFixture[str]) -> None:
