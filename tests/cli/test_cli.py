@@ -244,7 +244,46 @@ def test_predict_takes_lists_of_rows_and_the_bundled_images(
     assert len(json.loads(capsys.readouterr().out)) == 200
 
 
+def test_two_files_of_any_names_are_recorded_and_found_again(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("fashion-mnist_train.csv").rename("one.csv")
+    Path("fashion-mnist_test.csv.gz").rename("two.csv.gz")
+    both = ["--train", "one.csv", "--test", "two.csv.gz"]
+    words = ["train", "linearnet", "--epochs", "1", "--json", "--out", "out"]
+    assert run([*words, *both]) == 0
+    trained = json.loads(capsys.readouterr().out)
+    data = json.loads(Path("out/config.json").read_text())["data"]
+    assert (data["source"], data["test_source"]) == (
+        str(tiny / "one.csv"),
+        str(tiny / "two.csv.gz"),
+    )
+    assert (data["fit"]["rows"], data["test"]["rows"]) == (160, 50)
+    assert run([*words, *both, "--resume"]) == 0
+    assert run(["verify", "out"]) == 0
+    capsys.readouterr()
+    for again in ([], ["--test", "two.csv.gz"], ["--data", "two.csv.gz"]):
+        assert run(["evaluate", "out", "--json", *again]) == 0
+        assert json.loads(capsys.readouterr().out)["loss"] == trained["test"]["loss"]
+    assert run([*words, "--train", "one.csv", "--test", "one.csv", "--resume"]) == 2
+    assert "is the training set too" in error_of(capsys)
+    assert run([*words, "--train", "one.csv", "--out", "new"]) == 2
+    assert "--train and --test belong together" in error_of(capsys)
+    assert run(["train", "linearnet", "--data", ".", *both, "--out", "new"]) == 2
+    assert "stand in the place of --data" in error_of(capsys)
+    assert not Path("new").exists()
+    assert run(["data", *both, "--json"]) == 0
+    assert [entry["rows"] for entry in json.loads(capsys.readouterr().out)] == [200, 50]
+    assert run(["data", "one.csv", *both]) == 2
+    assert run(["data", *both, "--expect", "fashion-mnist"]) == 3
+    assert run(["data", *both, "--export", "plain"]) == 2
+
+
 def test_models_lists_the_built_in_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "--names"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["cnn", "linearnet"]
+    assert run(["models", "--names", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[:2] == ["cnn", "linearnet"]
     assert run(["models"]) == 0
     printed = capsys.readouterr().out
     assert "cnn" in printed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
@@ -29,6 +28,7 @@ def add_parser(
     )
     parser.add_argument(
         "--data",
+        "--test",
         type=path_argument,
         metavar="FILE",
         help="a CSV file to measure on, all of it (default: the run's own test set)",
@@ -42,7 +42,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.dataset import FashionMNISTCSV
     from fmnistlab.data.source import load_data
     from fmnistlab.errors import DataFormatError
-    from fmnistlab.experiments.records.config import BUNDLED
     from fmnistlab.experiments.records.named_model import named_model
     from fmnistlab.experiments.records.reading import read_config, read_result
     from fmnistlab.experiments.run_folder import RunFolder
@@ -54,18 +53,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     recorded_test = None
     model = named_model(folder.path, options.model)
     trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
+    recorded = read_config(folder.path).data
     if options.data is not None:
         data = FashionMNISTCSV(options.data)
     else:
-        recorded = read_config(folder.path).data
-        source = None if recorded.source == BUNDLED else Path(recorded.source)
-        _, data = load_data(source)
+        _, data = load_data(**recorded.places())
         if data.fingerprint != recorded.test.fingerprint:
             raise DataFormatError(
-                source or "bundled test set",
+                data.name,
                 "is no longer the test set of this run: its fingerprint differs. Put the old file "
                 "back, or name a file with --data",
             )
+    if data.fingerprint == recorded.test.fingerprint:
         recorded_test = read_result(folder.path).test
     metrics = trainer.evaluate(data)
     if recorded_test is not None and metrics.accuracy != recorded_test.accuracy:

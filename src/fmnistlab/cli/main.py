@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         options = build_parser().parse_args(arguments)
-    except output.ResultError as error:  # it was to print help
+    except FmnistlabError as error:  # it was to print help, or a completion script
         return complain(error)
     _log_to_standard_error(options.verbose)
     try:

@@ -40,6 +40,13 @@ def add_parser(
         "fmnistlab)",
     )
     parser.add_argument(
+        "--train",
+        type=path_argument,
+        metavar="FILE",
+        help="the training set, a CSV file of any name; with --test, and without --data",
+    )
+    parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
+    parser.add_argument(
         "--epochs", type=_whole, default=10, help="passes over the data (default: 10)"
     )
     parser.add_argument(
@@ -155,6 +162,8 @@ def _train(options: argparse.Namespace) -> int:
     config = ExperimentConfig(
         model=options.model,
         data=options.data,
+        train=options.train,
+        test=options.test,
         recipe=CLASSIC.replace(
             epochs=options.epochs,
             batch_size=options.batch_size,

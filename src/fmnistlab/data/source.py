@@ -48,7 +48,8 @@ def load_data(
     if data is None:
         return FashionMNISTCSV.bundled("train"), FashionMNISTCSV.bundled("test")
     if os.path.isdir(data):  # noqa: PTH112 - raises nothing for a name that is too long
-        return tuple(FashionMNISTCSV(_find(Path(data), part)) for part in ("train", "test"))
+        folder = Path(data)
+        return FashionMNISTCSV(_find(folder, "train")), FashionMNISTCSV(_find(folder, "test"))
     return FashionMNISTCSV(data).split(TEST_FRACTION, TEST_SEED)
 
 
@@ -61,7 +62,7 @@ def _load_both(
             f"stand in the place of {setting('data')}."
         )
     with contextlib.suppress(OSError):  # reading says it better
-        if os.path.samefile(train, test):
+        if Path(train).samefile(test):
             raise ConfigurationError(
                 f"{os.fspath(test)}: is the training set too, so it would say nothing about other "
                 f"images. Name another file with {setting('test', ...)}, or the one file with "

@@ -22,6 +22,8 @@ class ExperimentConfig:
         model: name of a registered model.
         model_options: keyword arguments for it.
         data: where training and test set are; see `load_data`. None: the bundled ones.
+        train: the training set, a CSV file of any name, together with `test` and without `data`.
+        test: the test set, likewise.
         valid_fraction: part of the training set that is validated on instead, above 0, below 1.
         split_seed: seed of that split, 0 to 2**32 - 1; 42, as in the tutorial, so that all seeds
             share one split.
@@ -46,6 +48,8 @@ class ExperimentConfig:
     model: str
     model_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     data: Path | None = None
+    train: Path | None = None
+    test: Path | None = None
     valid_fraction: float = 0.2
     split_seed: int = 42
     recipe: Recipe = CLASSIC

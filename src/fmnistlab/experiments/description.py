@@ -88,11 +88,15 @@ def describe_experiment(
     """
     records = {name: PartRecord(len(part), part.fingerprint) for name, part in parts.items()}
     fingerprints = f"{records['fit'].fingerprint} {records['valid'].fingerprint}"
-    source = BUNDLED if config.data is None else str(config.data.resolve())
+    source = config.data if config.train is None else config.train
     described = RunConfig(
         model=ModelRecord(model_name(config.model), config.model_options),
         origin=model_origin(model),
-        data=DataRecord(source, **records),
+        data=DataRecord(
+            BUNDLED if source is None else str(source.resolve()),
+            None if config.test is None else str(config.test.resolve()),
+            **records,
+        ),
         split=SplitRecord(
             config.valid_fraction,
             config.split_seed,

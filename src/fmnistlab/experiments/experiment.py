@@ -141,9 +141,9 @@ def _run(
 ) -> Experiment:
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
-        if config.data is None:
+        if config.data is None and config.train is None:
             _logger.info("reading the data that ships with fmnistlab")
-        train, test = load_data(config.data)
+        train, test = load_data(config.data, train=config.train, test=config.test)
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
         step = planned_step(config, model, device, fit_set, Dispatch(callbacks).watched_by)

@@ -11,7 +11,7 @@ from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.experiment import run_experiment
 from fmnistlab.experiments.records.comparison import TIMES, compare_runs
-from fmnistlab.experiments.records.config import BUNDLED, RunConfig
+from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
 from fmnistlab.experiments.records.differences import differing_epochs
 from fmnistlab.experiments.records.environment import environment_changes
@@ -159,7 +159,7 @@ def _settings(config: RunConfig, model: str | None, out: Path) -> ExperimentConf
     return ExperimentConfig(
         model=model or config.model.name,
         model_options=config.model.options,
-        data=None if config.data.source == BUNDLED else Path(config.data.source),
+        **config.data.places(),
         valid_fraction=config.split.valid_fraction,
         split_seed=config.split.seed,
         recipe=config.make_recipe(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, TypedDict
 
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.experiments.records.kinds import (
@@ -53,21 +54,38 @@ class PartRecord:
     fingerprint: Sha256
 
 
+class DataPlaces(TypedDict, total=False):
+    """Where data is: keyword arguments of `load_data`."""
+
+    data: Path | None
+    train: Path
+    test: Path
+
+
 @dataclasses.dataclass(frozen=True)
 class DataRecord:
     """Which data a training saw.
 
     Attributes:
         source: a folder or file, or `BUNDLED`.
+        test_source: the file of the test set, if training and test set were named apart; `source`
+            is that of the training set then. None otherwise.
         fit: what was learned from.
         valid: what was measured after each epoch.
         test: what was measured once, at the end.
     """
 
     source: Source
+    test_source: Source | None
     fit: PartRecord
     valid: PartRecord
     test: PartRecord
+
+    def places(self) -> DataPlaces:
+        """Returns where the data was, as keyword arguments for `load_data`."""
+        if self.test_source is not None:
+            return {"train": Path(self.source), "test": Path(self.test_source)}
+        return {"data": None if self.source == BUNDLED else Path(self.source)}
 
 
 @dataclasses.dataclass(frozen=True)
