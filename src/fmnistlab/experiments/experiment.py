@@ -18,7 +18,7 @@ from fmnistlab.data.batch import Batch
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_data
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.config import ExperimentConfig, configured
 from fmnistlab.experiments.description import describe_experiment, planned_step
 from fmnistlab.experiments.records.config import (
     RunConfig,
@@ -83,21 +83,29 @@ class Experiment:
     notes: tuple[str, ...]
 
 
-def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ()) -> Experiment:
-    """Trains a model, tests it once, and writes a run folder.
+def run_experiment(
+    config: ExperimentConfig | str | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
+) -> Experiment:
+    """Trains a model, tests it once, and writes a run folder, as `fmnistlab train` does.
 
     Args:
-        config: what to do.
+        config: what to do; or the name of a model, which is trained with the default settings.
         callbacks: watch the training.
+        **settings: fields of `ExperimentConfig`, which replace those of `config`; `model` among
+            them if that is left out.
 
     Returns:
         The finished experiment.
 
     Raises:
+        UnknownArgumentError: there is no such setting.
         FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
             nothing was written into it.
         KeyboardInterrupt, Terminated: it was ended from outside; with `resume` it goes on.
     """
+    config = configured(config, settings)
     # Model and device come first: a wrong name should not wait for the data.
     model = seeded_model(
         functools.partial(create_model, config.model, **config.model_options), config.seed
