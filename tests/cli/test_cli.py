@@ -181,8 +181,23 @@ def test_predict_reads_rows_and_pictures(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["fashion-mnist_train.csv:190-200"], 2, "has rows 0 to 199"),
-        (["fashion-mnist_train.csv:5-2"], 2, "cannot be taken"),
+        (["fashion-mnist_train.csv:190-200"], 2, "there is no row 200; it has 200 rows, 0 to 199."),
+        (["fashion-mnist_train.csv:0,900-901"], 2, "there is no row 900; it has 200 rows"),
+        (["fashion-mnist_train.csv:5-2"], 2, "5-2 runs backwards; the rows from 2 to 5 are 2-5."),
+        (["fashion-mnist_train.csv:1,,2"], 2, "'' is no row; name rows as 7, or 3,5,10-12."),
+        (["fashion-mnist_train.csv:1-2-3"], 2, "'1-2-3' is no row"),
+        (["fashion-mnist_train.csv:"], 2, "'' is no row"),
+        (["fashion-mnist_train.csv:-1"], 2, "'-1' is no row"),
+        (["fashion-mnist_train.csv:\u0663"], 2, "is no row"),
+        (["fashion-mnist_train.csv:" + "9" * 5000], 2, "is no row"),
+        (
+            ["fashion-mnist_train.csv:0-999999999999"],
+            2,
+            "names 1,000,000,000,000 rows; take 100,000",
+        ),
+        (["bundled:9999-10000"], 2, "bundled: there is no row 10000; it has 10,000 rows"),
+        (["bundled:x"], 2, "bundled:x: 'x' is no row"),
+        (["bundel:3"], 3, "bundel:3: No such file"),
         (["nothing.png"], 3, "nothing.png: No such file"),
         (["nothing.csv"], 3, "nothing.csv"),
         (["text.png"], 3, "is not a picture"),
@@ -203,7 +218,72 @@ def test_predict_names_what_it_cannot_read(
     assert said in error_of(capsys)
 
 
+def test_predict_takes_lists_of_rows_and_the_bundled_images(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("--json")
+    capsys.readouterr()
+    words = ["fashion-mnist_train.csv:7,3,10-12,3", "bundled:0-1"]
+    assert run(["predict", "out", *words, "--json", "--picture", "x.png"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    names = [f"fashion-mnist_train.csv:{row}" for row in (7, 3, 10, 11, 12, 3)]
+    assert [entry["image"] for entry in entries] == [*names, "bundled:0", "bundled:1"]
+    data, bundled = FashionMNISTCSV("fashion-mnist_train.csv"), FashionMNISTCSV.bundled("test")
+    labels = [*data.targets[[7, 3, 10, 11, 12, 3]].tolist(), *bundled.targets[:2].tolist()]
+    assert [entry["true"] for entry in entries] == [data.classes[label] for label in labels]
+    assert entries[1]["probabilities"] == entries[5]["probabilities"]
+    assert run(["predict", "out", "bundled", "--json", "--picture", "x.png"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 10_000
+    for name in ("bundled", "a.csv:3", "bundled:0"):  # a file of the whole name comes first
+        Path(name).write_bytes(Path("fashion-mnist_train.csv").read_bytes())
+    assert run(["predict", "out", "bundled"]) == 3
+    assert "bundled: is not a picture" in error_of(capsys)
+    assert run(["predict", "out", "bundled:0"]) == 3
+    assert "bundled:0: is not a picture" in error_of(capsys)
+    assert run(["predict", "out", "a.csv:3", "--json", "--picture", "x.png"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 200
+
+
+def test_two_files_of_any_names_are_recorded_and_found_again(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("fashion-mnist_train.csv").rename("one.csv")
+    Path("fashion-mnist_test.csv.gz").rename("two.csv.gz")
+    both = ["--train", "one.csv", "--test", "two.csv.gz"]
+    words = ["train", "linearnet", "--epochs", "1", "--json", "--out", "out"]
+    assert run([*words, *both]) == 0
+    trained = json.loads(capsys.readouterr().out)
+    data = json.loads(Path("out/config.json").read_text())["data"]
+    assert (data["source"], data["test_source"]) == (
+        str(tiny / "one.csv"),
+        str(tiny / "two.csv.gz"),
+    )
+    assert (data["fit"]["rows"], data["test"]["rows"]) == (160, 50)
+    assert run([*words, *both, "--resume"]) == 0
+    assert run(["verify", "out"]) == 0
+    capsys.readouterr()
+    for again in ([], ["--test", "two.csv.gz"], ["--data", "two.csv.gz"]):
+        assert run(["evaluate", "out", "--json", *again]) == 0
+        assert json.loads(capsys.readouterr().out)["loss"] == trained["test"]["loss"]
+    assert run([*words, "--train", "one.csv", "--test", "one.csv", "--resume"]) == 2
+    assert "is the training set too" in error_of(capsys)
+    assert run([*words, "--train", "one.csv", "--out", "new"]) == 2
+    assert "--train and --test belong together" in error_of(capsys)
+    assert run(["train", "linearnet", "--data", ".", *both, "--out", "new"]) == 2
+    assert "stand in the place of --data" in error_of(capsys)
+    assert not Path("new").exists()
+    assert run(["data", *both, "--json"]) == 0
+    assert [entry["rows"] for entry in json.loads(capsys.readouterr().out)] == [200, 50]
+    assert run(["data", "one.csv", *both]) == 2
+    assert run(["data", *both, "--expect", "fashion-mnist"]) == 3
+    assert run(["data", *both, "--export", "plain"]) == 2
+
+
 def test_models_lists_the_built_in_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "--names"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["cnn", "linearnet"]
+    assert run(["models", "--names", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[:2] == ["cnn", "linearnet"]
     assert run(["models"]) == 0
     printed = capsys.readouterr().out
     assert "cnn" in printed
@@ -257,24 +337,28 @@ def test_a_bad_cell_is_one_line_with_its_place(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--epochs", "-1"], 2, "epochs is -1"),
-        (["--batch-size", "0"], 2, "batch_size is 0"),
-        (["--lr", "nan"], 2, "learning_rate is nan"),
-        (["--lr", "-1"], 2, "learning_rate is -1.0"),
-        (["--lr", "inf"], 2, "learning_rate is inf"),
+        (["--epochs", "-1"], 2, "--epochs is -1; use"),
+        (["--batch-size", "0"], 2, "--batch-size is 0; use"),
+        (["--lr", "nan"], 2, "--lr is nan"),
+        (["--lr", "-1"], 2, "--lr is -1.0"),
+        (["--lr", "inf"], 2, "--lr is inf"),
         (["--lr", "x"], 2, "--lr is 'x'; use a number."),
         (["--epochs", "x"], 2, "--epochs is 'x'; use a whole number."),
         (["--epochs", "9" * 20], 2, "to 1,000,000,000"),
         (["--batch-size", "9" * 20], 2, "to 1,000,000,000"),
-        (["--seed", "-1"], 2, "seed is -1; use a whole number from 0 to 9,223,372,036,854,775,807"),
+        (
+            ["--seed", "-1"],
+            2,
+            "--seed is -1; use a whole number from 0 to 9,223,372,036,854,775,807",
+        ),
         (["--seed", "1e3"], 2, "--seed is '1e3'"),
-        (["--seed", str(2**63)], 2, "seed is 9223372036854775808"),
-        (["--threads", "0"], 2, "threads is 0"),
+        (["--seed", str(2**63)], 2, "--seed is 9223372036854775808"),
+        (["--threads", "0"], 2, "--threads is 0"),
         (["--threads", "9" * 14], 2, "use a whole number from 1 to 1,024"),
         (["--threads", "many"], 2, "--threads is 'many'; use a whole number, or auto"),
-        (["--checkpoint-steps", "0"], 2, "checkpoint_steps is 0"),
+        (["--checkpoint-steps", "0"], 2, "--checkpoint-steps is 0"),
         (["--checkpoint-epochs", "1.5"], 2, "--checkpoint-epochs is '1.5'"),
-        (["--checkpoint-seconds", "nan"], 2, "checkpoint_seconds is nan"),
+        (["--checkpoint-seconds", "nan"], 2, "--checkpoint-seconds is nan"),
         (["--device", "gpu"], 2, "'gpu' cannot be used here"),
         (["--device", "meta"], 2, "'meta' cannot be used here"),
         (["--device", "cuda:99"], 2, "'cuda:99' cannot be used here"),
@@ -284,7 +368,9 @@ def test_a_bad_cell_is_one_line_with_its_place(
         (["--out", "fashion-mnist_train.csv"], 1, "cannot be written"),
         (["--out", "fashion-mnist_train.csv/below"], 1, "cannot be written"),
         (["--out", "/proc/nothing"], 1, "cannot be written"),
-        (["--out", "full"], 1, "is not empty"),
+        (["--out", "full"], 1, "is not empty. Name another folder with --out, remove it first, or"),
+        (["--resume", "--out", "full"], 1, "Name another folder with --out; nothing was changed"),
+        (["--execution", "cuda_graph", "--device", "cpu"], 2, "--execution cuda_graph is not"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
 )
@@ -367,19 +453,49 @@ def test_very_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "form", "said"),
     [
-        [],
-        ["nothing"],
-        ["train"],
-        ["train", "cnn", "--epoch", "1"],
+        ([], "", "the following arguments are required: COMMAND"),
+        (["trian", "cnn"], "", "there is no command 'trian'. Did you mean 'train'?"),
+        (["nothing"], "", "Choose from train, evaluate, predict, verify, models, data."),
+        (["--jsn", "models"], "", "there is no option '--jsn'."),
+        (["train"], "train", "the following arguments are required: MODEL"),
+        (["train", "cnn", "--epoch", "1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
+        (["train", "cnn", "--epoch=1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
+        (["train", "cnn", "--execution", "recordd"], "train", "Did you mean 'recorded'?"),
+        (["train", "cnn", "linearnet"], "train", "there is no place for the argument 'linearnet'"),
+        (["predict", "run"], "predict", "the following arguments are required: IMAGE"),
+        (["models", "--name"], "models", "there is no option '--name'. Did you mean '--names'"),
     ],
 )
-def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_told_in_three_lines(
+    words: list[str], form: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stopped:
         run(words)
     assert stopped.value.code == 2
-    assert "usage: fmnistlab" in capsys.readouterr().err
+    usage, error, hint = capsys.readouterr().err.splitlines()
+    name = f"fmnistlab {form}".strip()
+    assert usage.startswith(f"usage: {name} [OPTION ...] ")
+    assert error.startswith("fmnistlab: error: ")
+    assert said in error
+    assert hint == f"see: {name} --help"
+
+
+def test_every_command_is_told_in_one_line_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands with the words that they take, in their order."""
+    for name, form in {
+        "train": "MODEL",
+        "evaluate": "RUN",
+        "predict": "RUN IMAGE ...",
+        "verify": "RUN",
+        "models": "[MODEL]",
+        "data": "[FILE ...]",
+    }.items():
+        with pytest.raises(SystemExit):
+            run([name, "--nothing-of-this-name", "x", "y"])
+        usage = capsys.readouterr().err.splitlines()[0]
+        assert usage == f"usage: fmnistlab {name} [OPTION ...] {form}"
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:

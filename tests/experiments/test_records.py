@@ -112,7 +112,7 @@ def test_a_checkpoint_that_is_none_ends_every_command(
         ("config.json", "data.fit.fingerprint", "A" * 64, "data.fit.fingerprint: must be 64"),
         ("config.json", "data.source", "a\0b", "data.source: must be"),
         ("config.json", "data.source", "", "data.source: must be"),
-        ("config.json", "data.sourc", "x", "unknown key 'sourc'. Did you mean 'source'?"),
+        ("config.json", "data.sourc", "x", "unknown key 'sourc'. Did you mean 'source'"),
         ("config.json", "threads", 0, "threads: must be from 1 to 1,024, not 0"),
         ("config.json", "threads", 99999999999999, "threads: must be from 1 to 1,024"),
         ("config.json", "threads", "auto", "threads: must be a whole number"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
+import lazy_loader
 import pytest
 import torch
 from hypothesis import given, settings
@@ -129,6 +130,7 @@ def test_listing_imports_neither_torch_nor_plug_ins(tmp_path: Path) -> None:
 def test_an_uninstalled_source_tree_says_what_to_do(tmp_path: Path) -> None:
     # A folder that has the package but, unlike site-packages, no metadata of it.
     (tmp_path / "fmnistlab").symlink_to(Path(fmnistlab.__file__).parent)
+    (tmp_path / "lazy_loader").symlink_to(Path(lazy_loader.__file__).parent)
     printed = run_python(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import fmnistlab\n"

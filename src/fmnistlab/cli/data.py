@@ -37,6 +37,13 @@ def add_parser(
         help="CSV files to check (default: bundled)",
     )
     parser.add_argument(
+        "--train",
+        type=path_argument,
+        metavar="FILE",
+        help="a training set, with --test: two files as `train` takes them",
+    )
+    parser.add_argument("--test", type=path_argument, metavar="FILE", help="its test set")
+    parser.add_argument(
         "--expect",
         metavar="CONTENT",
         help="what each FILE must hold: fashion-mnist for the official training or test set, or a "
@@ -61,14 +68,21 @@ def add_parser(
 
 def _data(options: argparse.Namespace) -> int:
     from fmnistlab.data.dataset import FashionMNISTCSV
+    from fmnistlab.data.source import load_data
     from fmnistlab.errors import ConfigurationError
 
+    both = [path for path in (options.train, options.test) if path is not None]
+    files = options.files or both
+    if options.files and both:
+        raise ConfigurationError("Name files as FILE or by --train and --test, not both.")
     if options.export is not None:
-        if options.files:
+        if files:
             raise ConfigurationError("--export writes the bundled data; name no FILE with it.")
         return _export(options.export)
-    if options.files:
-        tables = [FashionMNISTCSV(path, expect=options.expect) for path in options.files]
+    if both and options.expect is None:
+        tables = [*load_data(train=options.train, test=options.test)]
+    elif files:
+        tables = [FashionMNISTCSV(path, expect=options.expect) for path in files]
     elif options.expect is not None:
         raise ConfigurationError(
             "--expect says what a FILE must hold; name one. (The bundled data is always checked.)"

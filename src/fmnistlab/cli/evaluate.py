@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 from fmnistlab.cli import output
+from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.paths import path_argument
 
 
@@ -28,10 +28,12 @@ def add_parser(
     )
     parser.add_argument(
         "--data",
+        "--test",
         type=path_argument,
         metavar="FILE",
         help="a CSV file to measure on, all of it (default: the run's own test set)",
     )
+    add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_evaluate)
 
@@ -40,7 +42,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.data.dataset import FashionMNISTCSV
     from fmnistlab.data.source import load_data
     from fmnistlab.errors import DataFormatError
-    from fmnistlab.experiments.records.config import BUNDLED
+    from fmnistlab.experiments.records.named_model import named_model
     from fmnistlab.experiments.records.reading import read_config, read_result
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.foundation.logger import get_logger
@@ -49,19 +51,20 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     folder = RunFolder.open(options.run)
     recorded_test = None
-    trainer = Trainer.load(folder.checkpoint, device=options.device)
+    model = named_model(folder.path, options.model)
+    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
+    recorded = read_config(folder.path).data
     if options.data is not None:
         data = FashionMNISTCSV(options.data)
     else:
-        recorded = read_config(folder.path).data
-        source = None if recorded.source == BUNDLED else Path(recorded.source)
-        _, data = load_data(source)
+        _, data = load_data(**recorded.places())
         if data.fingerprint != recorded.test.fingerprint:
             raise DataFormatError(
-                source or "bundled test set",
+                data.name,
                 "is no longer the test set of this run: its fingerprint differs. Put the old file "
                 "back, or name a file with --data",
             )
+    if data.fingerprint == recorded.test.fingerprint:
         recorded_test = read_result(folder.path).test
     metrics = trainer.evaluate(data)
     if recorded_test is not None and metrics.accuracy != recorded_test.accuracy:

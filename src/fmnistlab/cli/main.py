@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 import fmnistlab.cli.data
 import fmnistlab.cli.evaluate
@@ -17,9 +16,12 @@ import fmnistlab.cli.predict
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
 from fmnistlab.cli import output
+from fmnistlab.cli.completion import SHELLS, PrintCompletion
+from fmnistlab.cli.parser import Parser
 from fmnistlab.errors import FmnistlabError, Terminated
 from fmnistlab.foundation.logger import PrintableFormatter
-from fmnistlab.foundation.terminal import describe, one_line, text_of
+from fmnistlab.foundation.terminal import describe, text_of
+from fmnistlab.foundation.wording import spoken
 from fmnistlab.training.loop.interruption import raise_on_termination
 from fmnistlab.version import __version__
 
@@ -58,11 +60,11 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         options = build_parser().parse_args(arguments)
-    except output.ResultError as error:  # it was to print help
+    except FmnistlabError as error:  # it was to print help, or a completion script
         return complain(error)
     _log_to_standard_error(options.verbose)
     try:
-        with raise_on_termination():
+        with raise_on_termination(), spoken(options.settings):
             code: int = options.command(options)
     except (KeyboardInterrupt, Terminated) as ended:
         code = 130 if isinstance(ended, KeyboardInterrupt) else int(str(ended.code))
@@ -117,23 +119,9 @@ def _log_to_standard_error(verbose: int) -> None:
     logging.basicConfig(handlers=[handler], level=level)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser, and parent of those of the commands, that repeats wrong words printable."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(one_line(message))
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        # The inherited one passes over failures, and `--help > full-disk` would look well.
-        if file is sys.stdout:
-            output.result_block(message.removesuffix("\n"))
-        else:
-            super()._print_message(message, file)
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser with all commands; it imports nothing heavy."""
-    parser = _Parser(
+    parser = Parser(
         prog="fmnistlab",
         description="The Fashion-MNIST laboratory: train, test and look at small image models.",
         epilog=_EPILOG,
@@ -141,6 +129,14 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fmnistlab {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help="print a script that completes commands, options and models in SHELL: "
+        f"{', '.join(SHELLS)}",
+    )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     common.add_argument(

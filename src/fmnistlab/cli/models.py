@@ -26,12 +26,24 @@ def add_parser(
         allow_abbrev=False,
     )
     parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="show the layers of this model instead"
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        help="show the layers of this model instead; also my_model.py:Net, package.module:Net",
+    )
+    parser.add_argument(
+        "--names", action="store_true", help="list the names alone; nothing is imported for it"
     )
     parser.set_defaults(command=_models)
 
 
 def _models(options: argparse.Namespace) -> int:
+    if options.names:
+        from fmnistlab.models.registry import list_models
+
+        names = list_models()
+        output.json_result(names) if options.json else output.result_block("\n".join(names))
+        return 0
     if options.model is not None:
         return _show(options.model, as_json=options.json)
     from fmnistlab.models.registry import find_models, unreadable_packages

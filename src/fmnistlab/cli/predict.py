@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fmnistlab.cli import output
+from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.paths import name_argument, path_argument
+from fmnistlab.cli.rows import NamedRows, split_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,9 @@ def add_parser(
         metavar="IMAGE",
         nargs="+",
         type=name_argument,
-        help="a picture file (PNG, JPEG, ...), or a CSV file with rows: FILE.csv takes all, "
-        "FILE.csv:7 one, FILE.csv:0-11 a range; the first row is 0",
+        help="a picture file (PNG, JPEG, ...), or rows of a CSV file: FILE.csv takes all, "
+        "FILE.csv:7 one, FILE.csv:3,5,10-12 a list; the first row is 0. bundled:0-9 are rows of "
+        "the test set that ships with fmnistlab",
     )
     parser.add_argument(
         "--invert",
@@ -63,6 +65,7 @@ def add_parser(
         metavar="FILE",
         help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png)",
     )
+    add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_predict)
 
@@ -71,11 +74,13 @@ def _predict(options: argparse.Namespace) -> int:
     import numpy as np
     import torch
 
+    from fmnistlab.experiments.records.named_model import named_model
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
-    trainer = Trainer.load(folder.checkpoint, device=options.device)
+    model = named_model(folder.path, options.model)
+    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
     pictures = [
         picture for word in options.images for picture in _read(word, invert=options.invert)
     ]
@@ -94,9 +99,9 @@ def _read(word: str, *, invert: bool) -> list[NamedImage]:
     """Returns the images that one word of the command line means."""
     from fmnistlab.data.picture import read_picture
 
-    path, rows = _split_rows(word)
-    if ".csv" in path.name.lower():
-        return _read_rows(path, rows)
+    named = split_rows(word)
+    if named is not None:
+        return _read_rows(named)
     picture = read_picture(word, invert=invert)
     for note in picture.notes:
         output.note(f"{word}: {note}")
@@ -108,33 +113,14 @@ def _read(word: str, *, invert: bool) -> list[NamedImage]:
     return [NamedImage(word, picture.pixels, None)]
 
 
-def _split_rows(word: str) -> tuple[Path, range | None]:
-    """Splits FILE.csv:0-11 into file and rows; a word that is a file is only that."""
-    name, colon, rows = word.rpartition(":")
-    first, dash, last = rows.partition("-")
-    # Unlike Path.exists, this knows no errors: of a name that is too long, the reader tells more.
-    is_file = os.path.exists(word)  # noqa: PTH110 - see above
-    if not colon or is_file or not first.isdecimal():
-        return Path(word), None
-    if dash and not last.isdecimal():
-        return Path(word), None
-    return Path(name), range(int(first), int(last if dash else first) + 1)
-
-
-def _read_rows(path: Path, rows: range | None) -> list[NamedImage]:
+def _read_rows(named: NamedRows) -> list[NamedImage]:
     from fmnistlab.data.dataset import FashionMNISTCSV
-    from fmnistlab.errors import ConfigurationError
 
-    data = FashionMNISTCSV(path)
-    chosen = range(len(data)) if rows is None else rows
-    if not chosen or chosen[-1] >= len(data):
-        raise ConfigurationError(
-            f"{path}: has rows 0 to {len(data) - 1}, so {chosen.start}-{chosen.stop - 1} "
-            "cannot be taken."
-        )
+    data = FashionMNISTCSV.bundled("test") if named.bundled else FashionMNISTCSV(named.source)
+    short = Path(named.source).name
     return [
-        NamedImage(f"{path.name}:{row}", data.data[row].numpy(), int(data.targets[row]))
-        for row in chosen
+        NamedImage(f"{short}:{row}", data.data[row].numpy(), int(data.targets[row]))
+        for row in named.chosen(len(data))
     ]
 
 

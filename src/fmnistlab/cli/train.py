@@ -25,7 +25,12 @@ def add_parser(
         "checkpoint, result and pictures.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", metavar="MODEL", help="a name that `fmnistlab models` lists")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a name that `fmnistlab models` lists, or code of your own: my_model.py:Net runs a "
+        "file and takes its class or function Net, package.module:Net imports a module",
+    )
     parser.add_argument(
         "--data",
         type=path_argument,
@@ -35,13 +40,25 @@ def add_parser(
         "fmnistlab)",
     )
     parser.add_argument(
+        "--train",
+        type=path_argument,
+        metavar="FILE",
+        help="the training set, a CSV file of any name; with --test, and without --data",
+    )
+    parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
+    parser.add_argument(
         "--epochs", type=_whole, default=10, help="passes over the data (default: 10)"
     )
     parser.add_argument(
         "--batch-size", type=_whole, default=32, metavar="N", help="images in a batch (default: 32)"
     )
     parser.add_argument(
-        "--lr", type=_real, default=1e-3, metavar="RATE", help="learning rate (default: 0.001)"
+        "--lr",
+        dest="learning_rate",
+        type=_real,
+        default=1e-3,
+        metavar="RATE",
+        help="learning rate (default: 0.001)",
     )
     parser.add_argument(
         "--seed",
@@ -122,11 +139,11 @@ def _check_numbers(options: argparse.Namespace) -> None:
     wholes = ("epochs", "batch_size", "seed", "threads", "checkpoint_steps", "checkpoint_epochs")
     kinds = dict.fromkeys(wholes, "a whole number")
     kinds |= {"threads": "a whole number, or auto"}
-    kinds |= {"lr": "a number", "checkpoint_seconds": "a number"}
+    kinds |= {"learning_rate": "a number", "checkpoint_seconds": "a number"}
     for name, kind in kinds.items():
         value = getattr(options, name)
         if isinstance(value, str) and (name, value) != ("threads", "auto"):
-            raise refused(f"--{name.replace('_', '-')}", value, kind)
+            raise refused(name, value, kind)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -145,8 +162,12 @@ def _train(options: argparse.Namespace) -> int:
     config = ExperimentConfig(
         model=options.model,
         data=options.data,
+        train=options.train,
+        test=options.test,
         recipe=CLASSIC.replace(
-            epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.lr
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
         ),
         seed=options.seed,
         device=options.device,

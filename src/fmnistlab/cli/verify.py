@@ -7,6 +7,7 @@ import dataclasses
 import logging
 
 from fmnistlab.cli import output
+from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.foundation.logger import get_logger
 
@@ -26,6 +27,7 @@ def add_parser(
         allow_abbrev=False,
     )
     parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
+    add_model_option(parser)
     parser.set_defaults(command=_verify)
 
 
@@ -34,7 +36,7 @@ def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks.progress import ProgressBar
 
     get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
-    verification = verify_run(options.run, [ProgressBar()])
+    verification = verify_run(options.run, [ProgressBar()], model=options.model)
     if options.json:
         output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})
     elif verification.matches:

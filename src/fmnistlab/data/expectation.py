@@ -10,6 +10,7 @@ from typing import Final
 
 from fmnistlab.data.schema import OFFICIAL_FINGERPRINTS, OFFICIAL_ROWS
 from fmnistlab.errors import ConfigurationError, DataFormatError, suggestion
+from fmnistlab.foundation.wording import setting
 
 OFFICIAL: Final = "fashion-mnist"
 """What `expect` calls the official training set and the official test set, either of them."""
@@ -38,8 +39,8 @@ def accepted_fingerprints(expect: str) -> tuple[str, ...]:
     if _FINGERPRINT.fullmatch(wanted):
         return (wanted,)
     raise ConfigurationError(
-        f"expect is {expect!r}; give {OFFICIAL!r} for the official data, or a fingerprint, which "
-        f"has 64 hexadecimal digits.{suggestion(wanted, [OFFICIAL])}"
+        f"{setting('expect')} is {expect!r}; give {OFFICIAL!r} for the official data, or a "
+        f"fingerprint, which has 64 hexadecimal digits.{suggestion(wanted, [OFFICIAL])}"
     )
 
 

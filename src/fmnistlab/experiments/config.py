@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fmnistlab import seeding
+from fmnistlab.errors import UnknownArgumentError, suggestion
 from fmnistlab.foundation.checks import number, refused, whole_number
 from fmnistlab.training.execution import Execution, checked_execution
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.steps.threads import MAX_THREADS
+
+_PATHS: Final = ("data", "train", "test", "out")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +26,8 @@ class ExperimentConfig:
         model: name of a registered model.
         model_options: keyword arguments for it.
         data: where training and test set are; see `load_data`. None: the bundled ones.
+        train: the training set, a CSV file of any name, together with `test` and without `data`.
+        test: the test set, likewise.
         valid_fraction: part of the training set that is validated on instead, above 0, below 1.
         split_seed: seed of that split, 0 to 2**32 - 1; 42, as in the tutorial, so that all seeds
             share one split.
@@ -46,6 +52,8 @@ class ExperimentConfig:
     model: str
     model_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     data: Path | None = None
+    train: Path | None = None
+    test: Path | None = None
     valid_fraction: float = 0.2
     split_seed: int = 42
     recipe: Recipe = CLASSIC
@@ -78,6 +86,40 @@ class ExperimentConfig:
             checked["checkpoint_seconds"] = number("checkpoint_seconds", seconds, above=0)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+
+def configured(
+    config: ExperimentConfig | str | None, settings: Mapping[str, Any]
+) -> ExperimentConfig:
+    """Returns a config with other settings.
+
+    Args:
+        config: the config; or the name of a model, with the default settings; or None.
+        settings: by the names of the config's fields; a path may be text.
+
+    Raises:
+        UnknownArgumentError: there is no such field.
+        ConfigurationError: no model is named, or a setting is impossible.
+    """
+    known = [field.name for field in dataclasses.fields(ExperimentConfig)]
+    for name in settings:
+        if name in (field.name for field in dataclasses.fields(Recipe)):
+            raise UnknownArgumentError(
+                f"run_experiment has no argument {name!r}; it is a setting of the recipe: "
+                f"recipe=Recipe({name}=...)."
+            )
+        if name not in known:
+            raise UnknownArgumentError(
+                f"run_experiment has no argument {name!r}.{suggestion(name, known)}"
+            )
+    paths = {name: Path(settings[name]) for name in _PATHS if settings.get(name) is not None}
+    settings = {**settings, **paths}
+    if isinstance(config, ExperimentConfig):
+        return dataclasses.replace(config, **settings)
+    named = settings if config is None else {"model": config, **settings}
+    if not isinstance(named.get("model"), str):
+        raise refused("model", named.get("model"), 'the name of a model, such as "cnn"')
+    return ExperimentConfig(**named)
 
 
 def _checked_threads(threads: object) -> int | str:

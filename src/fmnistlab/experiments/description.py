@@ -27,7 +27,7 @@ from fmnistlab.experiments.records.environment import present_machine, present_v
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.strict_json import parse_json
 from fmnistlab.foundation.typed_json import read_as
-from fmnistlab.models.registry import named_origin
+from fmnistlab.models.registry import model_name, model_origin
 from fmnistlab.training.steps.choice import make_step
 from fmnistlab.training.steps.eager import TrainingStep
 
@@ -67,6 +67,7 @@ def planned_step(
 def describe_experiment(
     config: ExperimentConfig,
     device: torch.device,
+    model: nn.Module,
     parts: Mapping[str, FashionMNISTCSV],
     step: TrainingStep,
 ) -> RunConfig:
@@ -75,6 +76,7 @@ def describe_experiment(
     Args:
         config: what to do; its number of threads is known.
         device: where it is trained.
+        model: a new one for it.
         parts: the data: "fit", "valid" and "test".
         step: what `planned_step` returned.
 
@@ -86,11 +88,15 @@ def describe_experiment(
     """
     records = {name: PartRecord(len(part), part.fingerprint) for name, part in parts.items()}
     fingerprints = f"{records['fit'].fingerprint} {records['valid'].fingerprint}"
-    source = BUNDLED if config.data is None else str(config.data.resolve())
+    source = config.data if config.train is None else config.train
     described = RunConfig(
-        model=ModelRecord(config.model, config.model_options),
-        origin=named_origin(config.model),
-        data=DataRecord(source, **records),
+        model=ModelRecord(model_name(config.model), config.model_options),
+        origin=model_origin(model),
+        data=DataRecord(
+            BUNDLED if source is None else str(source.resolve()),
+            None if config.test is None else str(config.test.resolve()),
+            **records,
+        ),
         split=SplitRecord(
             config.valid_fraction,
             config.split_seed,

@@ -18,7 +18,7 @@ from fmnistlab.data.batch import Batch
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.data.source import load_data
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.config import ExperimentConfig, configured
 from fmnistlab.experiments.description import describe_experiment, planned_step
 from fmnistlab.experiments.records.config import (
     RunConfig,
@@ -38,7 +38,8 @@ from fmnistlab.experiments.records.result import (
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
 from fmnistlab.foundation.logger import get_logger
-from fmnistlab.models.registry import create_model
+from fmnistlab.foundation.wording import setting
+from fmnistlab.models.registry import create_model, model_name
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.base import Callback
@@ -82,28 +83,38 @@ class Experiment:
     notes: tuple[str, ...]
 
 
-def run_experiment(config: ExperimentConfig, callbacks: Sequence[Callback] = ()) -> Experiment:
-    """Trains a model, tests it once, and writes a run folder.
+def run_experiment(
+    config: ExperimentConfig | str | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
+) -> Experiment:
+    """Trains a model, tests it once, and writes a run folder, as `fmnistlab train` does.
 
     Args:
-        config: what to do.
+        config: what to do; or the name of a model, which is trained with the default settings.
         callbacks: watch the training.
+        **settings: fields of `ExperimentConfig`, which replace those of `config`; `model` among
+            them if that is left out.
 
     Returns:
         The finished experiment.
 
     Raises:
+        UnknownArgumentError: there is no such setting.
         FmnistlabError: anything in `config` that cannot be; the run folder is removed again if
             nothing was written into it.
         KeyboardInterrupt, Terminated: it was ended from outside; with `resume` it goes on.
     """
+    config = configured(config, settings)
     # Model and device come first: a wrong name should not wait for the data.
     model = seeded_model(
         functools.partial(create_model, config.model, **config.model_options), config.seed
     )
     device = choose_device(config.device)
     if config.resume and config.out is None:
-        raise ConfigurationError("To resume a training, name its run folder with --out.")
+        raise ConfigurationError(
+            f"To resume a training, name its run folder with {setting('out', ...)}."
+        )
     threads = config.threads
     if isinstance(threads, str):
         threads = _fastest_threads(model, device, config)
@@ -138,15 +149,15 @@ def _run(
 ) -> Experiment:
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
-        if config.data is None:
+        if config.data is None and config.train is None:
             _logger.info("reading the data that ships with fmnistlab")
-        train, test = load_data(config.data)
+        train, test = load_data(config.data, train=config.train, test=config.test)
         fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
         parts = {"fit": fit_set, "valid": valid_set, "test": test}
         step = planned_step(config, model, device, fit_set, Dispatch(callbacks).watched_by)
-        _begin(folder, describe_experiment(config, device, parts, step))
+        _begin(folder, describe_experiment(config, device, model, parts, step))
         if folder.finished:
-            return _recorded(folder, config, callbacks)
+            return _recorded(folder, config, model, callbacks)
         _logger.info(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
             config.model,
@@ -185,7 +196,11 @@ def _run(
         folder.remove_checkpoints()
     except BaseException:
         if not folder.finished and folder.discard_unless_resumable():
-            _logger.warning("what was trained is kept; go on with --out %s --resume", folder.path)
+            _logger.warning(
+                "what was trained is kept; go on with %s %s",
+                setting("out", str(folder.path)),
+                setting("resume", value=True),
+            )
         raise
     finally:
         folder.release()
@@ -233,12 +248,14 @@ def _begin(folder: RunFolder, described: RunConfig) -> None:
 
 
 def _recorded(
-    folder: RunFolder, config: ExperimentConfig, callbacks: Sequence[Callback]
+    folder: RunFolder, config: ExperimentConfig, model: nn.Module, callbacks: Sequence[Callback]
 ) -> Experiment:
     """Returns the experiment of a folder whose training is finished; nothing is changed there."""
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
-    trainer = Trainer.load(folder.checkpoint, device=config.device, callbacks=callbacks)
+    trainer = Trainer.load(
+        folder.checkpoint, model=model, device=config.device, callbacks=callbacks
+    )
     trainer.stop_reason = result.stop_reason
     scores = tuple(record.score() for record in result.classes)
     return Experiment(
@@ -255,7 +272,7 @@ def _result(
 ) -> RunResult:
     """Returns the result, with no pictures yet."""
     return RunResult(
-        model=config.model,
+        model=model_name(config.model),
         seed=config.seed,
         parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
         epochs=len(trainer.history),

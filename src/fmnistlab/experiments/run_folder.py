@@ -31,6 +31,7 @@ from fmnistlab.experiments.run_folder_state import (
 )
 from fmnistlab.foundation.atomic_file import remove_temporaries, write_atomically
 from fmnistlab.foundation.json_text import json_text
+from fmnistlab.foundation.wording import setting
 from fmnistlab.training.checkpoints.folder import CHECKPOINT_NAME, list_checkpoints
 
 _LONGEST_NAME = 60
@@ -250,13 +251,14 @@ def safe_name(name: str) -> str:
 def _check_usable(path: Path, state: FolderState, *, resume: bool) -> None:
     if state is not FolderState.EMPTY and not resume:
         raise RunFolderError(
-            f"{path}: is not empty. Name another folder with --out, remove it first, or go on with "
-            "--resume if its training was interrupted."
+            f"{path}: is not empty. Name another folder with {setting('out', ...)}, remove it "
+            f"first, or go on with {setting('resume', value=True)} if its training was interrupted."
         )
     if state is FolderState.FOREIGN:
         raise RunFolderError(
             f"{path}: is not the folder of a training: it has no {CONFIG} that fmnistlab has "
-            "written. Name another folder with --out; nothing was changed in this one."
+            f"written. Name another folder with {setting('out', ...)}; nothing was changed in this "
+            "one."
         )
 
 
@@ -293,7 +295,8 @@ def _unused(parent: Path, name: str, made: list[Path]) -> Path:
 
 def _in_use(path: Path) -> RunFolderError:
     return RunFolderError(
-        f"{path}: another training is writing there now. Name another folder with --out."
+        f"{path}: another training is writing there now. Name another folder with "
+        f"{setting('out', ...)}."
     )
 
 

@@ -11,13 +11,15 @@ from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.experiment import run_experiment
 from fmnistlab.experiments.records.comparison import TIMES, compare_runs
-from fmnistlab.experiments.records.config import BUNDLED, RunConfig
+from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
 from fmnistlab.experiments.records.differences import differing_epochs
 from fmnistlab.experiments.records.environment import environment_changes
 from fmnistlab.experiments.records.finished_run import FinishedRun, read_finished_run
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG
+from fmnistlab.foundation.wording import setting
+from fmnistlab.models.registry import names_code
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.run import BatchResult, Run
 from fmnistlab.training.records.epoch_record import EpochRecord
@@ -51,7 +53,9 @@ class Verification:
         return not self.differences
 
 
-def verify_run(path: Path, callbacks: Sequence[Callback] = ()) -> Verification:
+def verify_run(
+    path: Path, callbacks: Sequence[Callback] = (), *, model: str | None = None
+) -> Verification:
     """Compares the files of a run folder with each other, and then with those of a repetition.
 
     All is compared but times, pictures and the environment: every epoch, every tensor and every
@@ -62,6 +66,8 @@ def verify_run(path: Path, callbacks: Sequence[Callback] = ()) -> Verification:
     Args:
         path: the run folder of a finished training.
         callbacks: watch the repetition.
+        model: what to train; needed if it was of a file or a module that no package offers, as
+            "my_model.py:Net". None takes the name in the records.
 
     Raises:
         RunFolderError: it is no run folder, a record in it cannot be read, or the training cannot
@@ -70,12 +76,14 @@ def verify_run(path: Path, callbacks: Sequence[Callback] = ()) -> Verification:
         FmnistlabError: the training cannot be repeated here, for lack of the data or the model.
     """
     RunFolder.open(path)
-    recorded = read_finished_run(path)
+    recorded = read_finished_run(path, model)
     found = inconsistencies(recorded)
     watch = _Watch(recorded)
     eager = recorded.config.execution == "auto" and recorded.result.executed == "eager"
     try:
-        repeated = _repeat(recorded, [*callbacks, watch, *([_KeepsEager()] if eager else [])])
+        repeated = _repeat(
+            recorded, model, [*callbacks, watch, *([_KeepsEager()] if eager else [])]
+        )
     except FmnistlabError as error:
         if found:  # which may be why
             told = f"{CONFIG}: the training cannot be repeated: {error}"
@@ -94,11 +102,11 @@ def verify_run(path: Path, callbacks: Sequence[Callback] = ()) -> Verification:
     )
 
 
-def _repeat(recorded: FinishedRun, callbacks: Sequence[Callback]) -> FinishedRun:
+def _repeat(recorded: FinishedRun, model: str | None, callbacks: Sequence[Callback]) -> FinishedRun:
     """Trains once more, and returns what that wrote into a folder that is gone by then."""
     with tempfile.TemporaryDirectory(prefix="fmnistlab-verify-") as scratch:
-        config = _settings(recorded.config, Path(scratch, "run"))
-        return read_finished_run(run_experiment(config, callbacks).folder)
+        config = _settings(recorded.config, model, Path(scratch, "run"))
+        return read_finished_run(run_experiment(config, callbacks).folder, model)
 
 
 class _Watch(Callback):
@@ -136,12 +144,22 @@ def _has(history: History, record: EpochRecord) -> bool:
     return not differing_epochs(History([same_epoch]), History([now]), but=TIMES)
 
 
-def _settings(config: RunConfig, out: Path) -> ExperimentConfig:
-    """Returns the settings of a run, to be repeated in another folder."""
+def _settings(config: RunConfig, model: str | None, out: Path) -> ExperimentConfig:
+    """Returns the settings of a run, to be repeated in another folder.
+
+    Raises:
+        ConfigurationError: only the run itself names the code of its model.
+    """
+    if model is None and names_code(config.model.name):
+        raise ConfigurationError(
+            f"its model is {config.model.name}, which no installed package offers. Code is never "
+            "run because a file names it; if you trust it, name it yourself with "
+            f"{setting('model', ...)}."
+        )
     return ExperimentConfig(
-        model=config.model.name,
+        model=model or config.model.name,
         model_options=config.model.options,
-        data=None if config.data.source == BUNDLED else Path(config.data.source),
+        **config.data.places(),
         valid_fraction=config.split.valid_fraction,
         split_seed=config.split.seed,
         recipe=config.make_recipe(),

@@ -6,6 +6,7 @@ import math
 import numbers
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation.wording import setting
 
 _LONGEST = 60
 _HUGE_BITS = 128
@@ -78,11 +79,11 @@ def refused(name: str, value: object, wanted: str) -> ConfigurationError:
     """Returns the error that says of a setting what it is and what it may be.
 
     Args:
-        name: of the setting.
+        name: of the setting in Python; see `setting`.
         value: anything.
         wanted: what it may be, such as "a whole number from 1".
     """
-    return ConfigurationError(f"{name} is {shown(value)}; use {wanted}.")
+    return ConfigurationError(f"{setting(name)} is {shown(value)}; use {wanted}.")
 
 
 def shown(value: object) -> str:

@@ -3,6 +3,7 @@
 Packages declare models under the entry-point group "fmnistlab.models", our own two included;
 scripts and notebooks use `register_model`. Listing reads package metadata and imports nothing. A
 name that two packages claim, or a plug-in that fails, is an error only for who asks for it.
+A model in a file or a module is named outright: "my_model.py:Net", "package.module:Net".
 Setting the environment variable FMNISTLAB_PLUGINS to 0 hides the entry points of other packages.
 """
 
@@ -11,20 +12,30 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import inspect
 import os
 import re
 import reprlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError
+from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError, Terminated
 from fmnistlab.foundation.terminal import describe
+from fmnistlab.models.code import (
+    is_code_name,
+    line_in,
+    load_code,
+    recorded_code_name,
+    untouched_randomness,
+)
 from fmnistlab.models.entry_points import Scan, normalize_package, scan_packages
 from fmnistlab.models.sources import (
     ModelSource,
     choose_source,
     is_own,
+    means_code,
     model_key,
     sources_by_name,
     usable,
@@ -43,9 +54,10 @@ __all__ = [
     "find_models",
     "list_models",
     "load_model",
+    "model_name",
     "model_origin",
     "model_reference",
-    "named_origin",
+    "names_code",
     "register_model",
     "unreadable_packages",
 ]
@@ -65,10 +77,10 @@ _Factory = TypeVar("_Factory", bound=Callable[..., Any])
 
 @dataclasses.dataclass(frozen=True)
 class ModelReference:
-    """What was asked of `create_model`, enough to ask again.
+    """What was asked of `create_model`.
 
     Attributes:
-        name: the model's name in lower case.
+        name: the model's name; see `model_name`.
         options: what the factory was given.
     """
 
@@ -84,16 +96,29 @@ class ModelOrigin:
         package: distribution whose entry point led to it; None for the built-in models, for
             `register_model`, and for a model that was not made by `create_model`.
         version: of that distribution.
-        code: "module:qualified name" of what made it.
+        code: "module:qualified name" of what made it; "file:qualified name" for a file that was
+            named.
+        sha256: of the file, if a file or a module was named: 64 hexadecimal digits.
     """
 
     package: str | None
     version: str | None
     code: str
+    sha256: str | None = None
 
     def __str__(self) -> str:
-        of_package = f"{self.package} {self.version} ({self.code})"
-        return self.code if self.package is None else of_package
+        if self.package is not None:
+            return f"{self.package} {self.version} ({self.code})"
+        return self.code if self.sha256 is None else f"{self.code} (SHA-256 {self.sha256[:12]}...)"
+
+
+class _Found(NamedTuple):
+    """What a name leads to: the factory, where it is from in words, what is recorded of it."""
+
+    factory: Callable[..., Any]
+    told: str
+    origin: ModelOrigin
+    path: Path | None
 
 
 _registered: dict[str, tuple[ModelSource, Callable[..., Any]]] = {}
@@ -126,14 +151,14 @@ def load_model(name: str, /) -> Callable[..., nn.Module]:
     """Imports the factory of a model and returns it: a class or function that builds the model.
 
     Args:
-        name: as in `list_models`, in any case; "package:name" chooses if two packages claim it.
+        name: as for `create_model`.
 
     Raises:
-        UnknownModelError: nobody offers a model of this name.
+        UnknownModelError: no package offers a model of this name, or there is no such code.
         ModelNameClashError: two packages do.
         ModelLoadError: its import fails, whatever the plug-in raises, or gives no callable.
     """
-    return _load(_resolve(name))
+    return _find(name).factory
 
 
 def create_model(name: str, /, **options: Any) -> nn.Module:
@@ -144,6 +169,8 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
 
     Args:
         name: as in `list_models`, in any case; "package:name" chooses if two packages claim it.
+            "my_model.py:Net" runs a file, "package.module:Net" imports a module, and takes the
+            class or function of that name.
         **options: given to the model's factory; the built-in models take none.
 
     Returns:
@@ -151,34 +178,53 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
         `model_reference` tells its name and options.
 
     Raises:
-        UnknownModelError: nobody offers a model of this name.
+        UnknownModelError: no package offers a model of this name, or there is no such code.
         ModelNameClashError: two packages do.
         ModelLoadError: the model cannot be imported, does not take these options, fails when it
             is built, or is not a torch.nn.Module.
     """
-    source = _resolve(name)
-    factory = _load(source)
+    found = _find(name)
     from torch import nn  # noqa: PLC0415 - listing models must not import torch
 
     try:
-        model = factory(**options)
-    except KeyboardInterrupt:
+        model = found.factory(**options)
+    except (KeyboardInterrupt, Terminated):
         raise
     except BaseException as error:
         given = ", ".join(f"{key}={reprlib.repr(value)}" for key, value in options.items())
         raise ModelLoadError(
-            f"Model {source.name!r} of {source} could not be built with "
+            f"Model {found.told} could not be built with "
             f"{f'the options {given}' if given else 'no options'}: {describe(error)}"
+            f"{line_in(found.path, error)}{_lacking(found, options)}"
         ) from error
     if not isinstance(model, nn.Module):
         raise ModelLoadError(
-            f"Model {source.name!r} of {source} gave {_kind(model)} where a torch.nn.Module is "
-            "due; tell its authors."
+            f"Model {found.told} gave {_kind(model)} where a torch.nn.Module is due"
+            f"{'; tell its authors' if found.path is None else ''}."
         )
     # Not the module's own __setattr__: a plug-in may have changed what that does.
-    object.__setattr__(model, _REFERENCE, ModelReference(name.lower(), options))
-    object.__setattr__(model, _ORIGIN, _origin(source))
+    object.__setattr__(model, _REFERENCE, ModelReference(model_name(name), options))
+    object.__setattr__(model, _ORIGIN, found.origin)
     return model
+
+
+def model_name(name: str) -> str:
+    """Returns the one spelling of a model's name, in which it is recorded; nothing is looked up.
+
+    Returns:
+        The name in lower case; of "folder/my_model.py:Net" the last part, since the place of a
+        file determines no training.
+    """
+    return recorded_code_name(name) if names_code(name) else name.lower()
+
+
+def names_code(name: str) -> bool:
+    """Returns whether a name leads to a file or a module that no package offers as a model.
+
+    Such a name is followed only where a caller gives it. One that comes out of a file is not: who
+    wrote the file would choose what runs here.
+    """
+    return means_code(name, _offers(_scan())) if is_code_name(name) else False
 
 
 def model_reference(model: nn.Module) -> ModelReference | None:
@@ -198,26 +244,6 @@ def model_origin(model: nn.Module) -> ModelOrigin:
         return origin
     kind = type(model)
     return ModelOrigin(None, None, f"{kind.__module__}:{kind.__qualname__}")
-
-
-def named_origin(name: str) -> ModelOrigin:
-    """Returns whose code a name leads to; nothing is imported.
-
-    Args:
-        name: as for `create_model`.
-
-    Raises:
-        UnknownModelError: nobody offers a model of this name.
-        ModelNameClashError: two packages do.
-        ModelLoadError: only sources that are refused do.
-    """
-    return _origin(_resolve(name))
-
-
-def _origin(source: ModelSource) -> ModelOrigin:
-    if source.version is None or normalize_package(source.package) == "fmnistlab":
-        return ModelOrigin(None, None, source.value)
-    return ModelOrigin(source.package, source.version, source.value)
 
 
 def register_model(name: str) -> Callable[[_Factory], _Factory]:
@@ -292,7 +318,8 @@ def _offers(scan: Scan) -> dict[str, tuple[ModelSource, ...]]:
 def _resolve(name: str) -> ModelSource:
     """Returns the one source that a name stands for."""
     scan = _scan()
-    return choose_source(name, _offers(scan), hint=_why_models_may_lack(scan))
+    hint = " A model in a file is named as 'my_model.py:Net'." if ".py" in name.lower() else ""
+    return choose_source(name, _offers(scan), hint=hint + _why_models_may_lack(scan))
 
 
 def _why_models_may_lack(scan: Scan) -> str:
@@ -308,23 +335,51 @@ def _why_models_may_lack(scan: Scan) -> str:
     return "".join(f" {reason}" for reason in reasons)
 
 
-def _load(source: ModelSource) -> Callable[..., nn.Module]:
+def _find(name: str) -> _Found:
+    """Follows a name to what builds the model."""
+    if names_code(name):
+        code = load_code(name)
+        origin = ModelOrigin(None, None, code.name, code.sha256)
+        return _Found(code.factory, repr(name), origin, code.path)
+    source = _resolve(name)
+    told = f"{source.name!r} of {source}"
+    if source.version is None or normalize_package(source.package) == "fmnistlab":
+        origin = ModelOrigin(None, None, source.value)
+    else:
+        origin = ModelOrigin(source.package, source.version, source.value)
+    return _Found(_load(source, told), told, origin, None)
+
+
+def _lacking(found: _Found, options: Mapping[str, Any]) -> str:
+    """Returns what to do if code that was named cannot be called with these options."""
+    if found.path is None:
+        return ""
+    try:
+        inspect.signature(found.factory).bind(**options)
+    except TypeError:
+        return ". Name a function that takes no arguments and returns the model."
+    except ValueError:  # written in another language, so that Python cannot tell
+        pass
+    return ""
+
+
+def _load(source: ModelSource, told: str) -> Callable[..., nn.Module]:
     if source.version is None:
         return _registered[source.name][1]
     try:
         factory = _import(source.value)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         raise
     except BaseException as error:
         # torch reads the metadata of all packages too, and fails on damage that we pass over.
         damage = "".join(f" Note: {sentence}." for sentence in unreadable_packages())
         raise ModelLoadError(
-            f"Model {source.name!r} of {source} could not be imported: {describe(error)}. Update "
+            f"Model {told} could not be imported: {describe(error)}. Update "
             f"or reinstall {source.package}, or tell its authors.{damage}"
         ) from error
     if not callable(factory):
         raise ModelLoadError(
-            f"Model {source.name!r} of {source} is {_kind(factory)}, not a class or function "
+            f"Model {told} is {_kind(factory)}, not a class or function "
             "that builds a torch.nn.Module; tell its authors."
         )
     return factory  # type: ignore[no-any-return] # a stranger's; create_model checks the result
@@ -334,7 +389,8 @@ def _import(value: str) -> Any:
     match = _VALUE.fullmatch(value)
     if match is None:
         raise ValueError(f"{value!r} is not of the form 'module:attribute'")
-    module = importlib.import_module(match["module"])
+    with untouched_randomness():
+        module = importlib.import_module(match["module"])
     return functools.reduce(getattr, match["attribute"].split("."), module)
 
 

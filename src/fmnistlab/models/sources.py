@@ -17,6 +17,7 @@ from fmnistlab.errors import (
     UnknownModelError,
     suggestion,
 )
+from fmnistlab.models.code import is_code_name, is_file_name
 from fmnistlab.models.entry_points import Declaration, normalize_package
 
 _OWN_PACKAGE = "fmnistlab"
@@ -136,6 +137,23 @@ def choose_source(
         f"There is no model {name!r}.{suggestion(key, known)} "
         f"Known models: {', '.join(known) or 'none'}.{hint}"
     )
+
+
+def means_code(name: str, table: Mapping[str, tuple[ModelSource, ...]]) -> bool:
+    """Returns whether a name means a file or a module of Python code, and no offer of a package.
+
+    Args:
+        name: in any case.
+        table: as `sources_by_name` gives it.
+    """
+    if is_file_name(name):
+        return True
+    key = name.lower()
+    if not is_code_name(name) or key in table or _sources_of_package(table, key):
+        return False
+    package = normalize_package(key.partition(":")[0])
+    declared = (source for offers in table.values() for source in offers if source.version)
+    return all(normalize_package(source.package) != package for source in declared)
 
 
 def _sources_of_package(

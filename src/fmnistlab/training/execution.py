@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import shown
+from fmnistlab.foundation.wording import setting
 
 Execution: TypeAlias = Literal["auto", "eager", "recorded", "cuda_graph"]
 """How training steps are executed.
@@ -35,5 +36,5 @@ def checked_execution(execution: str) -> Execution:
             return known
     near = suggestion(execution, EXECUTIONS) if isinstance(execution, str) else ""
     raise ConfigurationError(
-        f"execution is {shown(execution)}; use one of {', '.join(EXECUTIONS)}.{near}"
+        f"{setting('execution')} is {shown(execution)}; use one of {', '.join(EXECUTIONS)}.{near}"
     )

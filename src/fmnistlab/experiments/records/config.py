@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, TypedDict
 
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.experiments.records.kinds import (
@@ -18,6 +19,7 @@ from fmnistlab.experiments.records.kinds import (
     Time,
 )
 from fmnistlab.foundation.typed_json import read_as
+from fmnistlab.foundation.wording import spoken
 from fmnistlab.models.registry import ModelOrigin
 from fmnistlab.training.execution import Executed, Execution
 from fmnistlab.training.recipes.recipe import Recipe
@@ -31,7 +33,7 @@ class ModelRecord:
     """Which model was made.
 
     Attributes:
-        name: as it was asked for.
+        name: see `fmnistlab.models.registry.model_name`.
         options: what its factory was given, values of JSON.
     """
 
@@ -52,21 +54,38 @@ class PartRecord:
     fingerprint: Sha256
 
 
+class DataPlaces(TypedDict, total=False):
+    """Where data is: keyword arguments of `load_data`."""
+
+    data: Path | None
+    train: Path
+    test: Path
+
+
 @dataclasses.dataclass(frozen=True)
 class DataRecord:
     """Which data a training saw.
 
     Attributes:
         source: a folder or file, or `BUNDLED`.
+        test_source: the file of the test set, if training and test set were named apart; `source`
+            is that of the training set then. None otherwise.
         fit: what was learned from.
         valid: what was measured after each epoch.
         test: what was measured once, at the end.
     """
 
     source: Source
+    test_source: Source | None
     fit: PartRecord
     valid: PartRecord
     test: PartRecord
+
+    def places(self) -> DataPlaces:
+        """Returns where the data was, as keyword arguments for `load_data`."""
+        if self.test_source is not None:
+            return {"train": Path(self.source), "test": Path(self.test_source)}
+        return {"data": None if self.source == BUNDLED else Path(self.source)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +196,8 @@ class RunConfig:
             if name != "augmentation":
                 read_as(type(known[name]), self.recipe[name], f"recipe.{name}")
         try:
-            return Recipe.from_dict(self.recipe)
+            with spoken({}):  # of the keys in the file
+                return Recipe.from_dict(self.recipe)
         except ConfigurationError as error:
             reason = str(error)
             named = reason.split(" ", 1)[0] in known

@@ -44,7 +44,7 @@ def _settings(run: FinishedRun) -> Iterator[str]:
     reference = state["model"]["reference"]
     mine: dict[str, Any] = {
         "origin": dataclasses.asdict(config.origin),
-        "model": {"name": config.model.name.lower(), "options": config.model.options},
+        "model": {"name": config.model.name, "options": config.model.options},
         "recipe": config.recipe,
         "seed": config.seed,
         "execution": config.execution,

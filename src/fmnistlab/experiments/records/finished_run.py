@@ -6,10 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmnistlab.errors import CheckpointError
 from fmnistlab.experiments.records.config import RunConfig
+from fmnistlab.experiments.records.named_model import named_model
 from fmnistlab.experiments.records.reading import (
     read_config,
     read_history,
@@ -65,8 +66,12 @@ class FinishedRun:
     saved: SavedTraining
 
 
-def read_finished_run(path: Path) -> FinishedRun:
+def read_finished_run(path: Path, model: str | None = None) -> FinishedRun:
     """Reads a run folder; nothing in it is changed.
+
+    Args:
+        path: the folder.
+        model: the name of its model, if not the recorded one is to be followed.
 
     Raises:
         RunFolderError: a record is missing or is not what a training has written.
@@ -80,17 +85,17 @@ def read_finished_run(path: Path) -> FinishedRun:
         history=read_history(path),
         history_csv=read_history_csv(path),
         result=read_result(path),
-        saved=_read_saved(path / CHECKPOINT),
+        saved=_read_saved(path / CHECKPOINT, named_model(path, model)),
     )
 
 
-def _read_saved(path: Path) -> SavedTraining:
+def _read_saved(path: Path, model: nn.Module | None) -> SavedTraining:
     try:
         content = read_regular_file(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
     checkpoint = decode_checkpoint(content, path)
-    trainer = read_trainer_state(content, path, None, None)
+    trainer = read_trainer_state(content, path, model, None)
     return SavedTraining(
         tensors=checkpoint.tensors,
         state=checkpoint.state,

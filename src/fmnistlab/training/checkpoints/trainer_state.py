@@ -20,7 +20,14 @@ from fmnistlab.errors import (
     UnknownModelError,
 )
 from fmnistlab.foundation.logger import get_logger
-from fmnistlab.models.registry import ModelOrigin, create_model, model_origin, model_reference
+from fmnistlab.foundation.wording import setting, spoken
+from fmnistlab.models.registry import (
+    ModelOrigin,
+    create_model,
+    model_origin,
+    model_reference,
+    names_code,
+)
 from fmnistlab.seeding import checked_seed
 from fmnistlab.training.checkpoints.arrangement import Arrangement
 from fmnistlab.training.checkpoints.file import (
@@ -134,7 +141,7 @@ def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> N
         now: whose code it is.
         source: where that was recorded.
     """
-    if then.package is None and now.package is None:
+    if {then.package, now.package, then.sha256, now.sha256} == {None}:
         return  # this package's version is part of the environment, and scripts have none
     if then != now:
         _logger.warning(
@@ -196,15 +203,22 @@ def _rebuilt(
             told = ", ".join(f"{name} {', '.join(found)}" for name, found in code.items() if found)
             raise CheckpointError(
                 f"{path}: trained with a recipe that has code of your own ({told}), which a file "
-                "cannot hold; give it: Trainer.load(path, recipe=...)."
+                f"cannot hold; give it with {setting('recipe', ...)}."
             )
-        recipe = Recipe.from_dict(described)
+        with spoken({}):  # of the keys in the file
+            recipe = Recipe.from_dict(described)
     if model is None:
         reference = state["model"]["reference"]
         if reference is None:
             raise CheckpointError(
                 f"{path}: holds a {state['model']['class']} that create_model cannot make "
-                "again; give one to receive the weights: Trainer.load(path, model=...)."
+                f"again; give one to receive the weights with {setting('model', ...)}."
+            )
+        if names_code(reference["name"]):
+            raise CheckpointError(
+                f"{path}: holds a model of {reference['name']}, which no installed package offers. "
+                "Code is never run because a file names it; if you trust it, name it yourself "
+                f"with {setting('model', ...)}."
             )
         # The weights are about to be overwritten, so making them must not use up randomness.
         with torch.random.fork_rng(devices=[]):

@@ -13,6 +13,7 @@ from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.data.item_check import check_labels
 from fmnistlab.errors import ConfigurationError, FmnistlabError
 from fmnistlab.foundation.global_random import isolated_randomness
+from fmnistlab.foundation.wording import setting
 from fmnistlab.training.evaluation import evaluation_mode
 from fmnistlab.training.recipes.loss_check import check_loss
 from fmnistlab.training.recipes.loss_weights import label_rule, label_weights
@@ -122,7 +123,8 @@ def _check_single_images(model: nn.Module, source: BatchSource) -> None:
         except ValueError as error:
             raise ConfigurationError(
                 f"A training batch will hold a single image, from which {entered[-1]} "
-                f"cannot learn: {error}. Use a larger batch_size, or drop_last=True in a loader."
+                f"cannot learn: {error}. Use a larger {setting('batch_size')}, or "
+                "drop_last=True in a loader."
             ) from error
 
 

@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.logger import get_logger
+from fmnistlab.foundation.wording import setting
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.recipe import LossFunction
 from fmnistlab.training.steps.eager import TrainingStep
@@ -68,7 +69,7 @@ def make_step(
             _logger.warning("steps cannot be recorded with this torch: %r", error)
             reason = "steps cannot be recorded with this torch"
     if execution != "auto":
-        raise ConfigurationError(f'execution="{execution}" is not possible: {reason}.')
+        raise ConfigurationError(f"{setting('execution', execution)} is not possible: {reason}.")
     _logger.info("steps are made as they are written: %s", reason)
     step = TrainingStep(*parts)
     step.eager_because = reason

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import ResidentBatches
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation.wording import setting
 from fmnistlab.training.execution import Executed
 from fmnistlab.training.recipes.recipe import LossFunction
 from fmnistlab.training.steps.cuda.resident_program import ResidentProgram
@@ -94,7 +95,8 @@ class CudaGraphStep(TrainingStep):
         """
         if not isinstance(training, ResidentBatches) or training.augmented:
             raise ConfigurationError(
-                'execution="cuda_graph" needs a data set that lies in memory and no augmentation.'
+                f"{setting('execution', 'cuda_graph')} needs a data set that lies in memory and no "
+                "augmentation."
             )
         if self._replay is None:
             self._prepare(training)
@@ -128,7 +130,9 @@ class CudaGraphStep(TrainingStep):
     def _check(self) -> None:
         reason = objection(self._model, self._optimizer, self._loss)
         if reason is not None:
-            raise ConfigurationError(f'execution="cuda_graph" is not possible: {reason}.')
+            raise ConfigurationError(
+                f"{setting('execution', 'cuda_graph')} is not possible: {reason}."
+            )
 
     def _present_facts(self) -> tuple[Hashable, ...]:
         state = self._optimizer.state.values()

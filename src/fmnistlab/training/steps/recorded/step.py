@@ -14,6 +14,7 @@ from fmnistlab.data.batch import Batch
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import random_states, restore_random_states
 from fmnistlab.foundation.logger import get_logger
+from fmnistlab.foundation.wording import setting
 from fmnistlab.shapes import Float
 from fmnistlab.training.execution import Executed
 from fmnistlab.training.recipes.recipe import LossFunction
@@ -115,7 +116,8 @@ class RecordedStep(TrainingStep):
         """
         if reason is not None and self._required:
             raise ConfigurationError(
-                f'execution="recorded" is not possible: {reason}. Use execution="auto".'
+                f"{setting('execution', 'recorded')} is not possible: {reason}. "
+                f"Use {setting('execution', 'auto')}."
             )
         if reason is not None and reason != self.eager_because:
             _logger.info("steps are made as they are written: %s", reason)

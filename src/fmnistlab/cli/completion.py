@@ -1,0 +1,74 @@
+"""`fmnistlab --print-completion SHELL`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+from fmnistlab.cli import output
+from fmnistlab.cli.parser import Parser
+from fmnistlab.cli.paths import name_argument, path_argument
+from fmnistlab.errors import MissingExtraError
+
+SHELLS: Final = ("bash", "zsh", "tcsh", "fish", "powershell")
+_NAMES: Final = "fmnistlab models --names"
+
+# Names that packages offer, and files, which may hold a model: `my_model.py:Net`.
+_BASH: Final = f"""
+_fmnistlab_models() {{
+  compgen -W "$({_NAMES} 2>/dev/null)" -- "$1"
+  compgen -f -X '!*.py' -- "$1"
+  compgen -d -- "$1"
+}}"""
+
+
+class PrintCompletion(argparse.Action):
+    """Prints a script that completes commands, options, models and files, and ends."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None
+    ) -> None:
+        """Prints the script for the shell that was named.
+
+        Raises:
+            MissingExtraError: shtab, which writes such scripts, is not installed.
+        """
+        output.result_block(completion_script(cast("Parser", parser), values))
+        parser.exit()
+
+
+def completion_script(parser: Parser, shell: str) -> str:
+    """Returns the script for a shell.
+
+    Args:
+        parser: of the whole command line; its actions learn how they are completed.
+        shell: one of `SHELLS`.
+
+    Raises:
+        MissingExtraError: shtab is not installed.
+    """
+    try:
+        import shtab
+    except ImportError as error:
+        raise MissingExtraError(
+            "completion scripts need shtab: python -m pip install 'fmnistlab[completion]'"
+        ) from error
+
+    named: dict[str, Any] = dict(shtab.cmd(_NAMES))
+    preamble = {**named["preamble"], "bash": _BASH}
+    models = {**named, "bash": "_fmnistlab_models", "preamble": preamble}
+    for action in _actions(parser):
+        if action.dest == "model":
+            action.complete = models  # type: ignore[attr-defined] # as shtab is told
+        elif action.type in (path_argument, name_argument):
+            action.complete = shtab.FILE  # type: ignore[attr-defined] # likewise
+    return str(shtab.complete(parser, shell)).rstrip("\n")
+
+
+def _actions(parser: Parser) -> Iterator[argparse.Action]:
+    """Yields the arguments of a parser and of its commands."""
+    for action in parser.arguments:
+        yield action
+        for choice in (action.choices or {}).values() if isinstance(action.choices, dict) else ():
+            yield from _actions(choice)
