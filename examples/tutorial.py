@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import fmnistlab
 from fmnistlab import plots
-from fmnistlab.metrics import class_scores, class_table
+from fmnistlab.metrics import class_scores
 
 parser = argparse.ArgumentParser(description="The Fashion-MNIST tutorial with fmnistlab.")
 parser.add_argument("--epochs", type=int, default=2, help="passes over the data (default: 2)")
@@ -167,7 +167,7 @@ show(
 show(plots.plot_mistakes(test.data, test.targets, predictions), "mistakes.png")
 
 # %%
-print(class_table(class_scores(test.targets, predictions)))
+print(class_scores(test.targets, predictions))
 
 # %% [markdown]
 # Recall is the part of a class that was found, precision the part of the answers that was right.
