@@ -70,13 +70,14 @@ def matrix(top: int = 6000) -> np.ndarray:
     return counts
 
 
+LONG = "a_model_with_a_long_name, seed 123456, /home/me/data sets/$fashion$/fashion-mnist_test.csv"
 drawings: dict[str, Callable[[], Figure]] = {
     "curves": lambda: plots.plot_curves(history(10)),
     "curves of one epoch": lambda: plots.plot_curves(history(1, validate_every=0)),
     "curves of many epochs": lambda: plots.plot_curves(history(300, validate_every=7)),
-    "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, heading="some images"),
+    "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, title="some images"),
     "bare images": lambda: plots.plot_images(pictures(3)),
-    "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, heading="samples"),
+    "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
     "mistakes": lambda: plots.plot_mistakes(pictures(20), labels(20), sure_of(labels(20).flip(0))),
     "one mistake": lambda: plots.plot_mistakes(pictures(1), labels(1), sure_of(labels(1) + 9)),
     "no mistakes": lambda: plots.plot_mistakes(pictures(3), labels(3), sure_of(labels(3))),
@@ -87,12 +88,47 @@ drawings: dict[str, Callable[[], Figure]] = {
         sure_of(torch.tensor([0, 0, 9, 9]), 1.0).probabilities,
         torch.tensor([0, 9, 9, 0]),
     ),
+    "curves of several": lambda: plots.plot_curves(
+        {"cnn": history(10), LONG: history(3), "_": history(2, validate_every=0)}, title="two"
+    ),
+    "curves with a long title": lambda: plots.plot_curves(history(10), title=LONG * 4),
+    "images with long titles": lambda: plots.plot_images(pictures(3), [LONG] * 3, title=LONG * 4),
+    "samples with a long title": lambda: plots.plot_samples(
+        pictures(100), labels(100), 2, title=LONG * 4
+    ),
+    "mistakes with a long title": lambda: plots.plot_mistakes(
+        pictures(1), labels(1), sure_of(labels(1) + 9), title=LONG
+    ),
+    "no mistakes with a title": lambda: plots.plot_mistakes(
+        pictures(3), labels(3), sure_of(labels(3)), title="cnn"
+    ),
+    "confusion with a long title": lambda: plots.plot_confusion(matrix(), title=LONG * 4),
     "unlabelled predictions": lambda: plots.plot_predictions(
         pictures(3), sure_of(labels(3)).probabilities
     ),
 }
+on_given_figures: dict[str, Callable[[], Figure]] = {
+    "curves on a small figure": lambda: plots.plot_curves(
+        history(10), title=LONG, figure=Figure(figsize=(6, 4.5))
+    ),
+    "mistakes on a small figure": lambda: plots.plot_mistakes(
+        pictures(20),
+        labels(20),
+        sure_of(labels(20).flip(0)),
+        title=LONG,
+        figure=Figure(figsize=(5, 3)),
+    ),
+    "predictions on a small figure": lambda: plots.plot_predictions(
+        pictures(4), sure_of(labels(4)).probabilities, title=LONG, figure=Figure(figsize=(4, 3))
+    ),
+}
 DARK = ["dark_background", {"axes.grid": True, "savefig.facecolor": "black"}]
 every_drawing = pytest.mark.parametrize("draw", drawings.values(), ids=drawings.keys())
+also_on_given_figures = pytest.mark.parametrize(
+    "draw",
+    [*drawings.values(), *on_given_figures.values()],
+    ids=[*drawings, *on_given_figures],
+)
 
 
 def unchecked(function: Callable[..., object]) -> Callable[..., object]:
@@ -122,7 +158,7 @@ def shown_texts(figure: Figure) -> list[Text]:
 # --- all of them ----------------------------------------------------------------------------------
 
 
-@every_drawing
+@also_on_given_figures
 def test_no_text_overlaps_another_or_leaves_the_figure(draw: Callable[[], Figure]) -> None:
     figure = draw()
     figure.draw_without_rendering()
@@ -141,7 +177,7 @@ def test_no_text_overlaps_another_or_leaves_the_figure(draw: Callable[[], Figure
         assert not box.padded(-1).overlaps(other_box.padded(-1)), (name, other)
 
 
-@every_drawing
+@also_on_given_figures
 def test_no_text_lies_on_an_image(draw: Callable[[], Figure]) -> None:
     figure = draw()
     figure.draw_without_rendering()
@@ -188,7 +224,7 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(draw: Callable[[], Figu
 
 def test_a_figure_that_is_given_is_drawn_on() -> None:
     functions: list[Callable[[Figure], Figure]] = [
-        lambda figure: plots.plot_curves(history(2), figure),
+        lambda figure: plots.plot_curves(history(2), figure=figure),
         lambda figure: plots.plot_images(pictures(2), figure=figure),
         lambda figure: plots.plot_samples(pictures(2), labels(2), figure=figure),
         lambda figure: plots.plot_mistakes(
@@ -208,7 +244,7 @@ def test_a_figure_that_is_given_is_drawn_on() -> None:
 
 def test_the_layout_of_a_given_figure_is_kept() -> None:
     for draw in (
-        lambda figure: plots.plot_curves(history(2), figure),
+        lambda figure: plots.plot_curves(history(2), figure=figure),
         lambda figure: plots.plot_confusion(matrix(), figure=figure),
     ):
         figure = Figure(layout="tight")
@@ -319,7 +355,7 @@ def test_a_history_without_epochs_is_refused() -> None:
 
 def test_each_image_has_its_axes_and_title() -> None:
     images = pictures(8)
-    figure = plots.plot_images(images, [f"number {i}" for i in range(8)], columns=3, heading="top")
+    figure = plots.plot_images(images, [f"number {i}" for i in range(8)], columns=3, title="top")
     assert [text.get_text() for text in figure.texts] == ["top"]
     assert len(figure.axes) == 8
     for number, axes in enumerate(figure.axes):
@@ -563,8 +599,9 @@ def test_predictions_say_in_words_whether_they_are_right() -> None:
     probabilities = sure_of(torch.tensor([4, 4])).probabilities
     figure = plots.plot_predictions(pictures(2), probabilities, torch.tensor([4, 6]))
     image, bars, other_image, other_bars = figure.axes
-    assert image.get_title(loc="left") == "right: Coat 0.91"
-    assert other_image.get_title(loc="left") == "wrong: Coat 0.91, true: Shirt"
+    assert texts_of(image) == ["right: Coat 0.91"]
+    assert texts_of(other_image) == ["true: Shirt", "wrong: Coat 0.91"]
+    assert not bars.texts
     assert to_rgb(bars.patches[4].get_facecolor()) == to_rgb(style.BLUE)
     assert to_rgb(other_bars.patches[4].get_facecolor()) == to_rgb(style.RUST)
     (mark,) = other_bars.texts
@@ -584,7 +621,6 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
         assert [bar.get_width() for bar in bars.patches] == pytest.approx(
             probabilities[row].tolist()
         )
-        assert [label.get_text() for label in bars.get_yticklabels()] == list(CLASS_NAMES)
         assert bars.get_xlim() == (0, 1)
         assert bars.get_xlabel() == "probability"
         assert bars.yaxis_inverted()
@@ -592,12 +628,22 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
 
 def test_without_labels_no_verdict_is_given() -> None:
     figure = drawings["unlabelled predictions"]()
-    assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == [
-        "T-shirt/top 0.91",
-        "Trouser 0.91",
-        "Pullover 0.91",
+    assert [texts_of(axes) for axes in figure.axes[::2]] == [
+        ["T-shirt/top 0.91"],
+        ["Trouser 0.91"],
+        ["Pullover 0.91"],
     ]
-    assert not any(axes.texts for axes in figure.axes)
+    assert not any(axes.texts for axes in figure.axes[1::2])
+
+
+def test_the_names_of_the_classes_stand_once_in_each_row_of_images() -> None:
+    probabilities = sure_of(labels(5)).probabilities
+    figure = plots.plot_predictions(pictures(5), probabilities, columns=3)
+    named = [
+        [label.get_text() for label in bars.get_yticklabels()] == list(CLASS_NAMES)
+        for bars in figure.axes[1::2]
+    ]
+    assert named == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize(
