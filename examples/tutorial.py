@@ -131,10 +131,12 @@ for name in ("linearnet", "cnn"):
 # for new images. When only the solid one falls, it learns its images by heart.
 
 # %%
-show(plots.plot_curves(trainers["linearnet"].history), "curves-linearnet.png")
+for name, trainer in trainers.items():
+    show(plots.plot_curves(trainer.history, title=f"{name}, seed 0"), f"curves-{name}.png")
 
 # %%
-show(plots.plot_curves(trainers["cnn"].history), "curves-cnn.png")
+histories = {name: trainer.history for name, trainer in trainers.items()}
+show(plots.plot_curves(histories, title="seed 0"), "curves-both.png")
 
 # %% [markdown]
 # ## 7. Test
@@ -164,7 +166,7 @@ show(
 )
 
 # %%
-show(plots.plot_mistakes(test.data, test.targets, predictions), "mistakes.png")
+show(plots.plot_mistakes(test.data, test.targets, predictions, title="cnn"), "mistakes.png")
 
 # %%
 print(class_scores(test.targets, predictions))

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fmnistlab.data.schema import CLASS_NAMES, IMAGE_SIZE, NUM_CLASSES
 from fmnistlab.foundation import html
-from fmnistlab.foundation.tables import Column
 from fmnistlab.shapes import Int64, UInt8
 
 _SIDE: Final = 2 * IMAGE_SIZE
@@ -30,20 +29,18 @@ def classes_as_html(images: UInt8[Tensor, "n 28 28"], labels: Int64[Tensor, "n"]
     """
     classes = labels.cpu().numpy()
     counts = np.bincount(classes, minlength=NUM_CLASSES).tolist()
-    columns = [Column("label", "d"), Column("class"), Column("images", ",d")]
-    rows: list[list[html.HtmlCell]] = [
-        [label, name, count]
-        for label, (name, count) in enumerate(zip(CLASS_NAMES, counts, strict=True))
-    ]
+    rows: list[list[html.HtmlCell]] = [["label", *range(NUM_CLASSES)], ["images", *counts]]
     thumbnails = [
         _png(images[int((classes == label).argmax())]) if counts[label] else None
         for label in range(NUM_CLASSES)
     ]
     if any(thumbnails):
-        columns.append(Column("the first"))
-        for row, name, png in zip(rows, CLASS_NAMES, thumbnails, strict=True):
-            row.append(html.Picture(png, f"an image of class {name}", _SIDE) if png else None)
-    return html.table(columns, rows, caption="Classes")
+        shown = [
+            html.Picture(png, f"the first image of class {name}", _SIDE) if png else None
+            for name, png in zip(CLASS_NAMES, thumbnails, strict=True)
+        ]
+        rows.append(["the first", *shown])
+    return html.table(["class", *CLASS_NAMES], rows, caption="Classes")
 
 
 def _png(image: UInt8[Tensor, "28 28"]) -> bytes | None:

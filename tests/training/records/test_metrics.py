@@ -319,11 +319,9 @@ def test_a_notebook_shows_scores_as_the_text_table_does() -> None:
 
 def test_a_notebook_counts_predictions_and_shows_the_first() -> None:
     rows = checked(predictions_of([3, 3, 9, 0, 1, 2])._repr_html_()).rows
-    assert rows[1:11] == [
-        [name, str(count)]
-        for name, count in zip(CLASS_NAMES, [1, 1, 1, 2, 0, 0, 0, 0, 0, 1], strict=True)
-    ]
-    assert [row[:2] for row in rows[12:]] == [
+    assert rows[0] == ["class", *CLASS_NAMES]
+    assert rows[1] == ["predicted", *"1112000001"]
+    assert [row[:2] for row in rows[3:]] == [
         ["0", "Dress"],
         ["1", "Dress"],
         ["2", "Ankle boot"],

@@ -59,8 +59,8 @@ class Predictions:
         return html.together(
             [
                 html.table(
-                    ["class", "predicted"],
-                    zip(names, counts, strict=True),
+                    ["class", *names],
+                    [["predicted", *counts]],
                     caption=f"Predictions for {images}",
                 ),
                 html.table(
