@@ -132,11 +132,12 @@ for name in ("linearnet", "cnn"):
 
 # %%
 for name, trainer in trainers.items():
-    show(plots.plot_curves(trainer.history, title=f"{name}, seed 0"), f"curves-{name}.png")
+    run = f"{name}, seed {options.seed}"
+    show(plots.plot_curves(trainer.history, title=run), f"curves-{name}.png")
 
 # %%
 histories = {name: trainer.history for name, trainer in trainers.items()}
-show(plots.plot_curves(histories, title="seed 0"), "curves-both.png")
+show(plots.plot_curves(histories, title=f"seed {options.seed}"), "curves-both.png")
 
 # %% [markdown]
 # ## 7. Test
