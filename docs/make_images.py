@@ -39,25 +39,35 @@ def main(runs: Path) -> None:
     """Draws all pictures and says how large they are."""
     torch.set_num_threads(1)
     train, test = FashionMNISTCSV.bundled("train"), FashionMNISTCSV.bundled("test")
-    figures = {"samples": plots.plot_samples(train.data, train.targets)}
+    figures = {"samples": plots.plot_samples(train.data, train.targets, title=train.name)}
+    histories = {}
     for name in ("linearnet", "cnn"):
         trainer = trained(name, train, runs)
         predictions = trainer.predict(test)
-        unsure = predictions.confidence.argsort()[:6]
+        unsure = predictions.confidence.argsort()[:4]
+        histories[name] = trainer.history
+        run = f"{name}, seed 0"
         matrix = confusion_matrix(test.targets, predictions)
         figures |= {
-            f"curves-{name}": plots.plot_curves(trainer.history),
-            f"confusion-{name}": plots.plot_confusion(matrix, title=f"{name}, test set"),
-            f"mistakes-{name}": plots.plot_mistakes(test.data, test.targets, predictions),
+            f"curves-{name}": plots.plot_curves(trainer.history, title=run),
+            f"confusion-{name}": plots.plot_confusion(matrix, title=f"{run}, test set"),
+            f"mistakes-{name}": plots.plot_mistakes(
+                test.data, test.targets, predictions, title=run
+            ),
             f"predictions-{name}": plots.plot_predictions(
-                test.data[unsure], predictions.probabilities[unsure], test.targets[unsure]
+                test.data[unsure],
+                predictions.probabilities[unsure],
+                test.targets[unsure],
+                title=f"{run}: least sure of",
             ),
         }
         print(f"{name}: {trainer.evaluate(test)}")
+    figures["curves-both"] = plots.plot_curves(histories, title="seed 0")
     for shown in (
         "samples",
         "curves-linearnet",
         "curves-cnn",
+        "curves-both",
         "confusion-cnn",
         "mistakes-cnn",
         "predictions-cnn",

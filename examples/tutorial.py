@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import fmnistlab
 from fmnistlab import plots
-from fmnistlab.metrics import class_scores, class_table
+from fmnistlab.metrics import class_scores
 
 parser = argparse.ArgumentParser(description="The Fashion-MNIST tutorial with fmnistlab.")
 parser.add_argument("--epochs", type=int, default=2, help="passes over the data (default: 2)")
@@ -131,10 +131,13 @@ for name in ("linearnet", "cnn"):
 # for new images. When only the solid one falls, it learns its images by heart.
 
 # %%
-show(plots.plot_curves(trainers["linearnet"].history), "curves-linearnet.png")
+for name, trainer in trainers.items():
+    run = f"{name}, seed {options.seed}"
+    show(plots.plot_curves(trainer.history, title=run), f"curves-{name}.png")
 
 # %%
-show(plots.plot_curves(trainers["cnn"].history), "curves-cnn.png")
+histories = {name: trainer.history for name, trainer in trainers.items()}
+show(plots.plot_curves(histories, title=f"seed {options.seed}"), "curves-both.png")
 
 # %% [markdown]
 # ## 7. Test
@@ -164,10 +167,10 @@ show(
 )
 
 # %%
-show(plots.plot_mistakes(test.data, test.targets, predictions), "mistakes.png")
+show(plots.plot_mistakes(test.data, test.targets, predictions, title="cnn"), "mistakes.png")
 
 # %%
-print(class_table(class_scores(test.targets, predictions)))
+print(class_scores(test.targets, predictions))
 
 # %% [markdown]
 # Recall is the part of a class that was found, precision the part of the answers that was right.

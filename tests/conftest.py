@@ -7,8 +7,10 @@ import os
 # One thread: two of them wait for each other at every small operation, which takes for ever on a
 # machine that does something else as well. This must come before the first import of torch.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "Agg"  # no windows
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,14 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("fmnistlab")
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures() -> Iterator[None]:
+    """Closes what pyplot keeps, if a test or a library that it uses has imported it."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

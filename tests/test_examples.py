@@ -79,7 +79,7 @@ def test_tutorial_goes_through_all_sections_to_its_answer(tmp_path: Path) -> Non
     better = "linearnet" if linear > cnn else "cnn"
     assert f"In this run {better} is right on {abs(linear - cnn) * 10_000:.0f} more" in printed
     assert re.search(r"The intervals (do not )?overlap", printed)
-    pictures = "samples items curves-linearnet curves-cnn predictions mistakes"
+    pictures = "samples items curves-linearnet curves-cnn curves-both predictions mistakes"
     assert files(tmp_path) == {f"{name}.png" for name in pictures.split()}
 
 

@@ -11,14 +11,13 @@ from benchmarks.report.markdown import significant, threads_text
 from benchmarks.results_file import Section, sections_by
 from benchmarks.summaries import spread
 from fmnistlab.plots import save_figure
+from fmnistlab.plots.figures import figure_to_draw_on, lay_out
 from fmnistlab.plots.style import (
     BLUE,
     INK,
     LARGE,
     MEDIUM,
     SMALL,
-    figure_to_draw_on,
-    lay_out,
 )
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from benchmarks.report.markdown import threads_text
 from benchmarks.results_file import Section, sections_by
 from benchmarks.summaries import spread
 from fmnistlab.plots import save_figure
+from fmnistlab.plots.figures import figure_to_draw_on, lay_out
 from fmnistlab.plots.style import (
     BLUE,
     GREY,
@@ -24,8 +25,6 @@ from fmnistlab.plots.style import (
     PALE,
     SMALL,
     VERMILION,
-    figure_to_draw_on,
-    lay_out,
 )
 
 if TYPE_CHECKING:

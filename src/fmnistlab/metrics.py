@@ -1,9 +1,9 @@
 """What was measured: by batch, by epoch, by class, by image; and how sure one can be of it."""
 
 from fmnistlab.training.records.classification import ClassScore as ClassScore
+from fmnistlab.training.records.classification import ClassScores as ClassScores
 from fmnistlab.training.records.classification import Confusion as Confusion
 from fmnistlab.training.records.classification import class_scores as class_scores
-from fmnistlab.training.records.classification import class_table as class_table
 from fmnistlab.training.records.classification import confusion_matrix as confusion_matrix
 from fmnistlab.training.records.classification import most_confused as most_confused
 from fmnistlab.training.records.classification import worst_mistakes as worst_mistakes

@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.html_page import HOSTILE, checked
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation.terminal import printable
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.layers import LayerSummary, summary
 from fmnistlab.models.linear import LinearNet
@@ -268,3 +270,21 @@ def test_names_of_layers_and_classes_act_on_no_terminal() -> None:
     assert r"layer\u202e\nx" in text
     assert not {"\x1b", "\u202e"} & set(text)
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_a_notebook_shows_the_same_table() -> None:
+    shown = summary(LinearNet())
+    page = checked(shown._repr_html_())
+    lines = str(shown).splitlines()
+    assert page.texts[0] == lines[0]
+    assert page.texts[-1] == lines[-1]
+    assert [" ".join(row).split() for row in page.rows] == [
+        line.split() for line in lines[1:-1] if set(line) != {"-"}
+    ]
+
+
+def test_names_of_layers_and_classes_act_on_no_page() -> None:
+    model = nn.Sequential()
+    model.add_module(HOSTILE.replace(".", ""), type(HOSTILE, (nn.Flatten,), {})())
+    page = checked(summary(model)._repr_html_())
+    assert page.rows[1][:2] == [printable(HOSTILE)] * 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 from PIL import Image
 from tests.strategies import confusion_matrices
@@ -24,8 +26,10 @@ from tests.strategies import confusion_matrices
 from fmnistlab import plots
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.errors import ConfigurationError, MissingExtraError
+from fmnistlab.foundation.terminal import printable
 from fmnistlab.plots import style
 from fmnistlab.plots.confusion import contrast, readable_on
+from fmnistlab.plots.words import Ruler
 from fmnistlab.training.records.history import EpochRecord, History
 from fmnistlab.training.records.metrics import wilson_interval
 from fmnistlab.training.records.predictions import Predictions
@@ -70,13 +74,14 @@ def matrix(top: int = 6000) -> np.ndarray:
     return counts
 
 
+LONG = "a_model_with_a_long_name, seed 123456, /home/me/data sets/$fashion$/fashion-mnist_test.csv"
 drawings: dict[str, Callable[[], Figure]] = {
     "curves": lambda: plots.plot_curves(history(10)),
     "curves of one epoch": lambda: plots.plot_curves(history(1, validate_every=0)),
     "curves of many epochs": lambda: plots.plot_curves(history(300, validate_every=7)),
-    "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, heading="some images"),
+    "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, title="some images"),
     "bare images": lambda: plots.plot_images(pictures(3)),
-    "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, heading="samples"),
+    "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
     "mistakes": lambda: plots.plot_mistakes(pictures(20), labels(20), sure_of(labels(20).flip(0))),
     "one mistake": lambda: plots.plot_mistakes(pictures(1), labels(1), sure_of(labels(1) + 9)),
     "no mistakes": lambda: plots.plot_mistakes(pictures(3), labels(3), sure_of(labels(3))),
@@ -87,17 +92,56 @@ drawings: dict[str, Callable[[], Figure]] = {
         sure_of(torch.tensor([0, 0, 9, 9]), 1.0).probabilities,
         torch.tensor([0, 9, 9, 0]),
     ),
+    "curves of several": lambda: plots.plot_curves(
+        {"cnn": history(10), LONG: history(3), "_": history(2, validate_every=0)}, title="two"
+    ),
+    "curves with a long title": lambda: plots.plot_curves(history(10), title=LONG * 4),
+    "images with long titles": lambda: plots.plot_images(pictures(3), [LONG] * 3, title=LONG * 4),
+    "samples with a long title": lambda: plots.plot_samples(
+        pictures(100), labels(100), 2, title=LONG * 4
+    ),
+    "mistakes with a long title": lambda: plots.plot_mistakes(
+        pictures(1), labels(1), sure_of(labels(1) + 9), title=LONG
+    ),
+    "no mistakes with a title": lambda: plots.plot_mistakes(
+        pictures(3), labels(3), sure_of(labels(3)), title="cnn"
+    ),
+    "confusion with a long title": lambda: plots.plot_confusion(matrix(), title=LONG * 4),
     "unlabelled predictions": lambda: plots.plot_predictions(
         pictures(3), sure_of(labels(3)).probabilities
     ),
 }
+on_given_figures: dict[str, Callable[[], Figure]] = {
+    "curves on a small figure": lambda: plots.plot_curves(
+        history(10), title=LONG, figure=Figure(figsize=(6, 4.5))
+    ),
+    "mistakes on a small figure": lambda: plots.plot_mistakes(
+        pictures(20),
+        labels(20),
+        sure_of(labels(20).flip(0)),
+        title=LONG,
+        figure=Figure(figsize=(5, 3)),
+    ),
+    "predictions on a small figure": lambda: plots.plot_predictions(
+        pictures(4), sure_of(labels(4)).probabilities, title=LONG, figure=Figure(figsize=(4, 3))
+    ),
+}
 DARK = ["dark_background", {"axes.grid": True, "savefig.facecolor": "black"}]
 every_drawing = pytest.mark.parametrize("draw", drawings.values(), ids=drawings.keys())
+also_on_given_figures = pytest.mark.parametrize(
+    "draw",
+    [*drawings.values(), *on_given_figures.values()],
+    ids=[*drawings, *on_given_figures],
+)
 
 
 def unchecked(function: Callable[..., object]) -> Callable[..., object]:
     """The function as users have it, who do not check shapes at run time."""
     return inspect.unwrap(function)
+
+
+def texts_in(part: Figure | Axes) -> list[Text]:
+    return [child for child in part.get_children() if isinstance(child, Text)]
 
 
 def texts_of(axes: Axes) -> list[str]:
@@ -122,7 +166,7 @@ def shown_texts(figure: Figure) -> list[Text]:
 # --- all of them ----------------------------------------------------------------------------------
 
 
-@every_drawing
+@also_on_given_figures
 def test_no_text_overlaps_another_or_leaves_the_figure(draw: Callable[[], Figure]) -> None:
     figure = draw()
     figure.draw_without_rendering()
@@ -141,7 +185,7 @@ def test_no_text_overlaps_another_or_leaves_the_figure(draw: Callable[[], Figure
         assert not box.padded(-1).overlaps(other_box.padded(-1)), (name, other)
 
 
-@every_drawing
+@also_on_given_figures
 def test_no_text_lies_on_an_image(draw: Callable[[], Figure]) -> None:
     figure = draw()
     figure.draw_without_rendering()
@@ -188,7 +232,7 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(draw: Callable[[], Figu
 
 def test_a_figure_that_is_given_is_drawn_on() -> None:
     functions: list[Callable[[Figure], Figure]] = [
-        lambda figure: plots.plot_curves(history(2), figure),
+        lambda figure: plots.plot_curves(history(2), figure=figure),
         lambda figure: plots.plot_images(pictures(2), figure=figure),
         lambda figure: plots.plot_samples(pictures(2), labels(2), figure=figure),
         lambda figure: plots.plot_mistakes(
@@ -208,7 +252,7 @@ def test_a_figure_that_is_given_is_drawn_on() -> None:
 
 def test_the_layout_of_a_given_figure_is_kept() -> None:
     for draw in (
-        lambda figure: plots.plot_curves(history(2), figure),
+        lambda figure: plots.plot_curves(history(2), figure=figure),
         lambda figure: plots.plot_confusion(matrix(), figure=figure),
     ):
         figure = Figure(layout="tight")
@@ -226,7 +270,7 @@ def test_without_matplotlib_the_error_says_how_to_get_it(
         draw()
 
 
-def test_matplotlib_is_loaded_late_and_pyplot_never() -> None:
+def test_matplotlib_is_loaded_late_and_pyplot_not_at_all() -> None:
     code = """
 import sys
 from fmnistlab import plots
@@ -238,6 +282,140 @@ assert "matplotlib.figure" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_script_that_has_imported_pyplot_shows_and_saves_its_figures(tmp_path: Path) -> None:
+    code = """
+import threading
+import matplotlib
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from fmnistlab import plots
+from fmnistlab.plots.figures import off_screen
+
+images, labels = np.zeros((2, 28, 28), dtype=np.uint8), np.array([0, 1])
+figure = plots.plot_images(images)
+assert plt.gcf() is figure
+plt.savefig("current.png")
+plt.show()
+plt.close(figure)
+
+_, ax = plt.subplots()
+assert plots.plot_samples(images, labels, ax=ax) is ax
+assert len(plt.get_fignums()) == 1
+with off_screen():
+    plots.plot_images(images)
+thread = threading.Thread(target=plots.plot_images, args=[images])
+thread.start()
+thread.join()
+assert len(plt.get_fignums()) == 1
+plots.plot_images(images)
+assert len(plt.get_fignums()) == 2
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    assert (tmp_path / "current.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- where they are drawn -------------------------------------------------------------------------
+
+
+def test_a_subfigure_that_is_given_is_drawn_on_and_its_neighbor_left_alone() -> None:
+    drawn: dict[str, Callable[[SubFigure], SubFigure]] = {
+        "curves": lambda part: plots.plot_curves(history(4), title="cnn", figure=part),
+        "images": lambda part: plots.plot_images(pictures(2), title="cnn", figure=part),
+        "samples": lambda part: plots.plot_samples(pictures(2), labels(2), title="a", figure=part),
+        "mistakes": lambda part: plots.plot_mistakes(
+            pictures(4), labels(4), sure_of(labels(4) + 1), title="cnn", figure=part
+        ),
+        "confusion": lambda part: plots.plot_confusion(matrix(), title="cnn", figure=part),
+        "predictions": lambda part: plots.plot_predictions(
+            pictures(2), sure_of(labels(2)).probabilities, title="cnn", figure=part
+        ),
+    }
+    for name, draw in drawn.items():
+        figure = Figure(figsize=(14, 5))
+        left, right = figure.subfigures(1, 2)
+        assert draw(right) is right, name
+        assert right.axes, name
+        assert not left.axes, name
+        figure.draw_without_rendering()
+        for axes in right.axes:
+            box = axes.get_window_extent()
+            assert right.bbox.x0 - 1 <= box.x0 < box.x1 <= right.bbox.x1 + 1, name
+            assert right.bbox.y0 - 1 <= box.y0 < box.y1 <= right.bbox.y1 + 1, name
+
+
+def test_axes_that_are_given_are_drawn_on_and_returned() -> None:
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    assert plots.plot_confusion(matrix(), title=LONG, ax=left) is left
+    assert plots.plot_samples(pictures(20), labels(20), title="train", ax=right) is right
+    assert figure.axes == [left, right]
+    assert len(left.texts) == 100
+    assert right.get_title(loc="left") == "train"
+    assert [label.get_text() for label in right.get_yticklabels()] == list(CLASS_NAMES)
+    figure.draw_without_rendering()
+    title = next(text for text in texts_in(left) if text.get_text().startswith(LONG[:20]))
+    assert title.get_window_extent().x1 <= left.get_window_extent().x1 + 1
+
+
+def test_axes_and_a_figure_together_are_refused() -> None:
+    figure = Figure()
+    with pytest.raises(ConfigurationError, match="either ax or figure"):
+        plots.plot_confusion(matrix(), ax=figure.subplots(), figure=figure)  # type: ignore[call-overload]
+    with pytest.raises(ConfigurationError, match="either ax or figure"):
+        plots.plot_samples(pictures(1), labels(1), ax=figure.subplots(), figure=figure)  # type: ignore[call-overload]
+
+
+def test_a_sheet_on_a_smaller_figure_is_scaled_with_its_letters() -> None:
+    natural = plots.plot_mistakes(pictures(4), labels(4), sure_of(labels(4) + 1))
+    width, height = natural.get_size_inches()
+    half = plots.plot_mistakes(
+        pictures(4), labels(4), sure_of(labels(4) + 1), figure=Figure((width / 2, height / 2))
+    )
+    for large, small in zip(natural.axes, half.axes, strict=True):
+        np.testing.assert_allclose(large.get_position().bounds, small.get_position().bounds)
+        assert small.texts[0].get_fontsize() == pytest.approx(large.texts[0].get_fontsize() / 2)
+
+
+# --- titles ---------------------------------------------------------------------------------------
+
+names = st.text(st.sampled_from("ab W$_^{}\\%#&\n\t/…-\x1b"), max_size=60)
+
+
+@given(names, st.floats(0.3, 5), st.integers(1, 3))
+@settings(max_examples=30)
+def test_a_text_is_made_to_fit(name: str, width: float, lines: int) -> None:
+    ruler = Ruler(9.0)
+    fitted = ruler.fit(name, width, lines)
+    assert fitted.count("\n") < lines
+    assert all(ruler.width(line) <= width or len(line) == 1 for line in fitted.split("\n"))
+    assert fitted.replace("\n", "").isprintable()
+    if "…" not in fitted:
+        kept = printable(name, lines=True)
+        assert "".join(fitted.split()) == "".join(kept.split())
+
+
+def test_a_text_that_is_too_long_keeps_its_beginning_and_end() -> None:
+    fitted = Ruler(9.0).fit(LONG, 2.5)
+    assert fitted.startswith("a_model_with")
+    assert fitted.endswith(".csv")
+    assert fitted.count("…") == 1
+
+
+@pytest.mark.parametrize("name", ["$\\frac$", "_hidden", "%", "a$b$c"])
+def test_a_name_is_no_formula(name: str, tmp_path: Path) -> None:
+    figures = [
+        plots.plot_curves(history(2), title=name),
+        plots.plot_curves({name: history(2), "other": history(2)}),
+        plots.plot_images(pictures(1), [name], title=name),
+        plots.plot_confusion(matrix(), title=name),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+        assert any(name in text.get_text() for text in [*shown_texts(figure), *texts_in(figure)])
 
 
 # --- curves ---------------------------------------------------------------------------------------
@@ -312,6 +490,41 @@ def test_many_epochs_have_no_markers() -> None:
 def test_a_history_without_epochs_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no epoch has finished"):
         plots.plot_curves(History())
+    with pytest.raises(ConfigurationError, match="no epoch of cnn has finished"):
+        plots.plot_curves({"cnn": History()})
+    with pytest.raises(ConfigurationError, match="no history was given"):
+        plots.plot_curves([])
+
+
+def test_several_histories_are_told_apart_by_name_and_color() -> None:
+    runs = {"cnn": history(10), "linearnet": history(3), "_": history(2, validate_every=0)}
+    loss, accuracy = plots.plot_curves(runs).axes
+    for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
+        training = [line for line in axes.lines if line.get_linestyle() == "-"]
+        assert [list(line.get_ydata()) for line in training] == [
+            run.history[metric] for run in runs.values()
+        ]
+        assert len({line.get_color() for line in training}) == 3
+        validation = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert [line.get_color() for line in validation] == [
+            line.get_color() for line in training[:2]
+        ]
+        assert axes.get_xlim() == (0.5, 10.5)
+    names = [text.get_text() for text in loss.get_legend().get_texts()]
+    assert names == [
+        "cnn: best 0.3000, epoch 5",
+        "linearnet: best 0.5000, epoch 3",
+        "_",
+        "training, while learning",
+        "validation, the best with a star",
+    ]
+
+
+def test_histories_without_names_are_numbered() -> None:
+    loss, _ = plots.plot_curves([history(2, validate_every=0)] * 2).axes
+    assert [text.get_text() for text in loss.get_legend().get_texts()][:2] == ["run 1", "run 2"]
+    lines = plots.plot_curves([history(2, validate_every=0)] * 9).axes[0].lines
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 9
 
 
 # --- images and samples ---------------------------------------------------------------------------
@@ -319,7 +532,7 @@ def test_a_history_without_epochs_is_refused() -> None:
 
 def test_each_image_has_its_axes_and_title() -> None:
     images = pictures(8)
-    figure = plots.plot_images(images, [f"number {i}" for i in range(8)], columns=3, heading="top")
+    figure = plots.plot_images(images, [f"number {i}" for i in range(8)], columns=3, title="top")
     assert [text.get_text() for text in figure.texts] == ["top"]
     assert len(figure.axes) == 8
     for number, axes in enumerate(figure.axes):
@@ -563,8 +776,9 @@ def test_predictions_say_in_words_whether_they_are_right() -> None:
     probabilities = sure_of(torch.tensor([4, 4])).probabilities
     figure = plots.plot_predictions(pictures(2), probabilities, torch.tensor([4, 6]))
     image, bars, other_image, other_bars = figure.axes
-    assert image.get_title(loc="left") == "right: Coat 0.91"
-    assert other_image.get_title(loc="left") == "wrong: Coat 0.91, true: Shirt"
+    assert texts_of(image) == ["right: Coat 0.91"]
+    assert texts_of(other_image) == ["true: Shirt", "wrong: Coat 0.91"]
+    assert not bars.texts
     assert to_rgb(bars.patches[4].get_facecolor()) == to_rgb(style.BLUE)
     assert to_rgb(other_bars.patches[4].get_facecolor()) == to_rgb(style.RUST)
     (mark,) = other_bars.texts
@@ -584,7 +798,6 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
         assert [bar.get_width() for bar in bars.patches] == pytest.approx(
             probabilities[row].tolist()
         )
-        assert [label.get_text() for label in bars.get_yticklabels()] == list(CLASS_NAMES)
         assert bars.get_xlim() == (0, 1)
         assert bars.get_xlabel() == "probability"
         assert bars.yaxis_inverted()
@@ -592,12 +805,22 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
 
 def test_without_labels_no_verdict_is_given() -> None:
     figure = drawings["unlabelled predictions"]()
-    assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == [
-        "T-shirt/top 0.91",
-        "Trouser 0.91",
-        "Pullover 0.91",
+    assert [texts_of(axes) for axes in figure.axes[::2]] == [
+        ["T-shirt/top 0.91"],
+        ["Trouser 0.91"],
+        ["Pullover 0.91"],
     ]
-    assert not any(axes.texts for axes in figure.axes)
+    assert not any(axes.texts for axes in figure.axes[1::2])
+
+
+def test_the_names_of_the_classes_stand_once_in_each_row_of_images() -> None:
+    probabilities = sure_of(labels(5)).probabilities
+    figure = plots.plot_predictions(pictures(5), probabilities, columns=3)
+    named = [
+        [label.get_text() for label in bars.get_yticklabels()] == list(CLASS_NAMES)
+        for bars in figure.axes[1::2]
+    ]
+    assert named == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -135,12 +135,11 @@ def _print(table: FashionMNISTCSV) -> None:
 
 
 def _draw(table: FashionMNISTCSV, path: Path) -> None:
-    from fmnistlab.foundation.terminal import printable
     from fmnistlab.plots import plot_samples, save_figure
+    from fmnistlab.plots.figures import off_screen
 
-    # To matplotlib, text between two dollar signs is a formula.
-    heading = printable(table.name, limit=80).replace("$", r"\$")
-    save_figure(plot_samples(table.data, table.targets, heading=heading), path)
+    with off_screen():
+        save_figure(plot_samples(table.data, table.targets, title=table.name), path)
     output.result(f"picture: {path}")
 
 

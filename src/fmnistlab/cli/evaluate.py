@@ -46,7 +46,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from fmnistlab.experiments.records.reading import read_config, read_result
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.foundation.logger import get_logger
-    from fmnistlab.training.records.classification import class_scores, class_table
+    from fmnistlab.training.records.classification import class_scores
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
@@ -89,5 +89,5 @@ def _evaluate(options: argparse.Namespace) -> int:
         return 0
     output.result(str(metrics))
     output.result()
-    output.result_block(class_table(scores))
+    output.result_block(str(scores))
     return 0

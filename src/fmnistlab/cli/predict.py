@@ -164,15 +164,17 @@ def _draw(pictures: list[NamedImage], predictions: Predictions, path: Path) -> N
 
     from fmnistlab.errors import MissingExtraError
     from fmnistlab.plots import plot_predictions, save_figure
+    from fmnistlab.plots.figures import off_screen
 
     shown = pictures[:_LARGEST_SHEET]
     labels = [picture.label for picture in shown if picture.label is not None]
     try:
-        figure = plot_predictions(
-            np.stack([picture.pixels for picture in shown]),
-            predictions.probabilities[: len(shown)],
-            np.array(labels) if len(labels) == len(shown) else None,
-        )
+        with off_screen():
+            figure = plot_predictions(
+                np.stack([picture.pixels for picture in shown]),
+                predictions.probabilities[: len(shown)],
+                np.array(labels) if len(labels) == len(shown) else None,
+            )
     except MissingExtraError as error:
         output.note(f"no picture was drawn: {error}")
         return

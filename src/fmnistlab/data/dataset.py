@@ -18,6 +18,7 @@ from fmnistlab.data.cache import read_cached
 from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.data.expectation import accepted_fingerprints, check_content
+from fmnistlab.data.overview import classes_as_html
 from fmnistlab.data.schema import (
     CLASS_NAMES,
     IMAGE_SIZE,
@@ -26,8 +27,10 @@ from fmnistlab.data.schema import (
     PIXEL_MAX,
 )
 from fmnistlab.errors import ConfigurationError, suggestion
+from fmnistlab.foundation import html
 from fmnistlab.foundation.checks import number, whole_number
 from fmnistlab.foundation.foreign_words import DATA_SET, SPLIT, foreign_words
+from fmnistlab.foundation.terminal import text_of
 from fmnistlab.seeding import MAX_SPLIT_SEED
 from fmnistlab.shapes import Int64, UInt8
 
@@ -326,17 +329,27 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
         else:
             named = zip(CLASS_NAMES, counts, strict=True)
             classes = ", ".join(f"{name} {count:,}" for name, count in named if count)
-        lines = {
+        source, items, *others = self._facts().items()
+        shown = [f"    {n}: {value}" for n, value in (source, items, ("classes", classes), *others)]
+        return "\n".join([type(self).__name__, *shown])
+
+    def _repr_html_(self) -> str:
+        facts = [(name, text_of(value)) for name, value in self._facts().items()]
+        return html.together(
+            [html.facts(type(self).__name__, facts), classes_as_html(self.data, self.targets)]
+        )
+
+    def _facts(self) -> dict[str, object]:
+        """Returns what is to be said of the whole, apart from the classes."""
+        target = "one-hot vector" if self.one_hot else "label"
+        facts = {
             "source": self.name,
-            "items": f"{len(self):,}, each an image of 1 x {IMAGE_SIZE} x {IMAGE_SIZE} in 0..1 "
-            f"and a {'one-hot vector' if self.one_hot else 'label'}",
-            "classes": classes,
+            "items": f"{len(self):,}, each an image of 1 x 28 x 28 in 0..1 and a {target}",
             "transform": self.transform,
             "target_transform": self.target_transform,
             "fingerprint": self.__dict__.get("fingerprint"),
         }
-        shown = [f"    {name}: {value}" for name, value in lines.items() if value is not None]
-        return "\n".join([type(self).__name__, *shown])
+        return {name: value for name, value in facts.items() if value is not None}
 
     def _as_wanted(self, targets: Tensor) -> Tensor:
         if not self.one_hot:

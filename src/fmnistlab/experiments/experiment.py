@@ -190,7 +190,10 @@ def _run(
         trainer.save(folder.checkpoint)
         drawn = DrawnPictures((), ())
         if config.pictures:
-            drawn = write_pictures(folder.path, trainer.history, fit_set, test, predictions)
+            run = f"{config.model}, seed {config.seed}"
+            drawn = write_pictures(
+                folder.path, trainer.history, fit_set, test, predictions, run=run
+            )
         written = dataclasses.asdict(dataclasses.replace(result, pictures=drawn.names))
         folder.write_json(RESULT, written)
         folder.remove_checkpoints()

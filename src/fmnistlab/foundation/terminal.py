@@ -67,10 +67,10 @@ def describe(error: BaseException) -> str:
     return printable(f"{kind}: {text}" if text else kind, limit=LIMIT // 2, lines=True)
 
 
-def text_of(error: BaseException) -> str:
-    """Returns the text of an error, as it is, even of one that cannot print itself."""
+def text_of(value: object) -> str:
+    """Returns the text of an error or another object, even of one that cannot print itself."""
     try:
-        return str(error)
+        return str(value)
     except Exception:  # noqa: BLE001 - a stranger's __str__; the kind of error still tells something
         return "(its text cannot be shown)"
 

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation import html
 from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.foundation.terminal import printable
 
@@ -65,34 +66,53 @@ class ModelSummary:
     flops: int
 
     def __str__(self) -> str:
+        rows = [*self.rows, *self._outside_layers()]
         cells = [("layer", "kind", "output shape", "parameters", "FLOP")]
-        cells += [
-            (row.name or "(model)", row.kind, str(row.output_shape), *_counts(row))
-            for row in self.rows
-        ]
-        other = LayerSummary(
-            "(outside layers)",
-            "",
-            (),
-            self.parameters - sum(row.parameters for row in self.rows),
-            self.flops - sum(row.flops for row in self.rows),
-        )
-        if other.parameters or other.flops:
-            cells.append((other.name, "", "", *_counts(other)))
+        cells += [(*_place(row), f"{row.parameters:,}", f"{row.flops:,}") for row in rows]
         total = ("total", "", "", f"{self.parameters:,}", f"{self.flops:,}")
         lines = _aligned([*cells, total])
         rule = "-" * max(map(len, lines))
         return "\n".join(
             [
-                f"{printable(self.kind)}, one image of shape {self.input_size}",
+                printable(self._title),
                 lines[0],
                 rule,
                 *lines[1:-1],
                 rule,
                 lines[-1],
-                f"{self.trainable_parameters:,} of {self.parameters:,} parameters are trainable.",
+                self._trainable,
             ]
         )
+
+    def _repr_html_(self) -> str:
+        rows = [*self.rows, *self._outside_layers()]
+        cells = [(*_place(row), row.parameters, row.flops) for row in rows]
+        return html.table(
+            ["layer", "kind", "output shape", "parameters", "FLOP"],
+            [*cells, ("total", "", "", self.parameters, self.flops)],
+            caption=self._title,
+            notes=[self._trainable],
+        )
+
+    @property
+    def _title(self) -> str:
+        return f"{self.kind}, one image of shape {self.input_size}"
+
+    @property
+    def _trainable(self) -> str:
+        return f"{self.trainable_parameters:,} of {self.parameters:,} parameters are trainable."
+
+    def _outside_layers(self) -> list[LayerSummary]:
+        """Returns a row for what no layer has counted, if there is any."""
+        parameters = self.parameters - sum(row.parameters for row in self.rows)
+        flops = self.flops - sum(row.flops for row in self.rows)
+        found = parameters or flops
+        return [LayerSummary("(outside layers)", "", (), parameters, flops)] if found else []
+
+
+def _place(row: LayerSummary) -> tuple[str, str, str]:
+    # A row without a kind is no layer and has no output.
+    return row.name or "(model)", row.kind, str(row.output_shape) if row.kind else ""
 
 
 def summary(model: nn.Module, input_size: Sequence[int] = (1, 28, 28)) -> ModelSummary:
@@ -229,10 +249,6 @@ def _first_shape(output: object) -> tuple[int, ...]:
     elif isinstance(output, tuple | list):
         parts = output
     return next(filter(None, map(_first_shape, parts)), ())
-
-
-def _counts(row: LayerSummary) -> tuple[str, str]:
-    return f"{row.parameters:,}", f"{row.flops:,}"
 
 
 def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:

@@ -1,8 +1,9 @@
 """Pictures of data, trainings and mistakes, drawn with matplotlib (the extra "plot").
 
-Each function returns a `matplotlib.figure.Figure` and can be given one to draw on; nothing is
-shown, written to disk or kept. In a notebook, run ``%matplotlib inline`` once and a figure at the
-end of a cell is displayed; elsewhere, hand it to `save_figure`.
+Each function returns a new figure, or draws on what it is given: `figure` takes a figure or
+subfigure, `ax` the axes of a drawing that needs no more. In a notebook, figures show when the cell
+ends. In a script that has imported `matplotlib.pyplot`, they are pyplot's: `plt.show()` shows
+them, `plt.close()` closes them. Elsewhere they are objects like any other, for `save_figure`.
 """
 
 import lazy_loader

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 
 from fmnistlab.data.schema import CLASS_NAMES, NUM_CLASSES
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.plots.figures import FigureT, check_alone, figure_to_draw_on, lay_out
 from fmnistlab.plots.style import (
     BLUE,
     GREY,
     INK,
-    LARGE,
     MEDIUM,
     PALE,
     SMALL,
     VERMILION,
-    figure_to_draw_on,
-    lay_out,
     plain,
+    title_axes,
+    title_figure,
 )
 from fmnistlab.shapes import Float, Int64
 from fmnistlab.training.records.metrics import wilson_interval
@@ -27,14 +27,23 @@ from fmnistlab.training.records.metrics import wilson_interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
 
 _PLACES: Final = range(NUM_CLASSES)
 
 
+@overload
+def plot_confusion(matrix: Int64[np.ndarray, "10 10"], *, title: str = "", ax: Axes) -> Axes: ...
+@overload
 def plot_confusion(
-    matrix: Int64[np.ndarray, "10 10"], *, title: str = "", figure: Figure | None = None
-) -> Figure:
+    matrix: Int64[np.ndarray, "10 10"], *, title: str = "", figure: FigureT | None = None
+) -> FigureT: ...
+def plot_confusion(
+    matrix: Int64[np.ndarray, "10 10"],
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+    figure: FigureT | None = None,
+) -> FigureT | Axes:
     """Draws how often each class was taken for each, and how much of each class was found.
 
     Rows are true classes, columns predicted ones. Right answers are shaded in blue by their share
@@ -44,28 +53,35 @@ def plot_confusion(
 
     Args:
         matrix: counts, int64 (10, 10), from `fmnistlab.metrics.confusion_matrix`.
-        title: what was measured, such as "cnn, test set"; stands before the accuracy.
-        figure: an empty figure to draw on; None for a new one.
+        title: what was measured, such as "cnn, seed 0, test set"; stands before the accuracy.
+        ax: axes to draw the matrix on, without the bars.
+        figure: an empty figure or subfigure to draw on; None for a new figure.
 
     Returns:
-        The figure, with two axes: matrix, recall.
+        The axes that were given, or the figure with two axes: matrix, recall.
 
     Raises:
-        ConfigurationError: the matrix counts no image, or a count is negative.
+        ConfigurationError: the matrix counts no image, a count is negative, or both `ax` and
+            `figure` were given.
         MissingExtraError: matplotlib is not installed.
     """
     total = int(matrix.sum())
     if total == 0 or (matrix < 0).any():
         raise ConfigurationError("a confusion matrix holds counts of images, at least one.")
-    figure = figure_to_draw_on(figure, 8.6, 6.6)
-    cells, side = figure.subplots(1, 2, sharey=True, width_ratios=(10, 2.3))
-    counts = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(matrix, counts, out=np.zeros(matrix.shape), where=counts > 0)
-    _draw_cells(cells, matrix, share)
-    _draw_recall(side, matrix)
     accuracy = f"accuracy {np.trace(matrix) / total:.4f} on {total:,} images"
     heading = f"{title}: {accuracy}" if title else accuracy.capitalize()
-    figure.suptitle(heading, x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+    counts = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix, counts, out=np.zeros(matrix.shape), where=counts > 0)
+    if ax is not None:
+        check_alone(figure)
+        _draw_cells(ax, matrix, share)
+        title_axes(ax, heading)
+        return ax
+    figure = figure_to_draw_on(figure, 8.6, 6.6)
+    cells, side = figure.subplots(1, 2, sharey=True, width_ratios=(10, 2.3))
+    _draw_cells(cells, matrix, share)
+    _draw_recall(side, matrix)
+    title_figure(figure, heading)
     lay_out(figure)
     return figure
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Generic
 
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.plots.style import INK, LARGE, figure_to_draw_on
+from fmnistlab.plots.figures import FigureT, figure_to_draw_on
+from fmnistlab.plots.style import INK, LARGE
+from fmnistlab.plots.words import LITERAL, Ruler
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-MARGIN = 0.12
-_HEADING = 0.3
-_LETTER = 0.105  # inches for a bold letter of LARGE size, on the safe side of the average
+MARGIN: Final = 0.12
+TITLE_LINES: Final = 3
+_TITLE_LINE: Final = 0.19
+_UNDER_TITLE: Final = 0.11
+_NARROWEST_TITLE: Final = 4.0
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A grid of equal cells under a heading; all lengths are inches.
+    """A grid of equal cells under a title; all lengths are inches.
 
     Attributes:
         count: number of cells in use; at least 1.
@@ -27,7 +30,8 @@ class Sheet:
         cell_width: width of a cell.
         cell_height: height of a cell.
         gap: room between two cells, both ways.
-        heading: one line above the grid; "" for none.
+        left: room to the left of the grid.
+        title: above the grid; broken into lines, and without its middle if it is very long.
 
     Raises:
         ConfigurationError: there is no cell, or no column.
@@ -38,7 +42,8 @@ class Sheet:
     cell_width: float
     cell_height: float
     gap: float = 0.0
-    heading: str = ""
+    left: float = 0.0
+    title: str = ""
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -46,61 +51,76 @@ class Sheet:
         if self.columns < 1:
             raise ConfigurationError(f"columns must be at least 1, not {self.columns}.")
 
-    @property
-    def size(self) -> tuple[float, float]:
-        """Width and height of the whole."""
-        across, down = min(self.count, self.columns), -(-self.count // self.columns)
-        width = across * (self.cell_width + self.gap) - self.gap
-        height = down * (self.cell_height + self.gap) - self.gap
-        width = max(width, _LETTER * len(self.heading))
-        return width + 2 * MARGIN, height + 2 * MARGIN + self._above
-
-    @property
-    def _above(self) -> float:
-        return _HEADING if self.heading else 0.0
-
-    def figure(self, figure: Figure | None) -> Figure:
-        """Returns the figure to draw on with the heading already there.
+    def on(self, figure: FigureT | None) -> Grid[FigureT]:
+        """Returns the grid on a figure, or on a new one of fitting size, with the title there.
 
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        width, height = self.size
-        figure = figure_to_draw_on(figure, width, height)
-        if self.heading:
-            figure.text(
+        across, down = min(self.count, self.columns), -(-self.count // self.columns)
+        width = self.left + across * (self.cell_width + self.gap) - self.gap
+        height = down * (self.cell_height + self.gap) - self.gap
+        title, above = "", 0.0
+        if self.title:
+            ruler = Ruler(LARGE, bold=True)
+            title = ruler.fit(self.title, max(width, _NARROWEST_TITLE), TITLE_LINES)
+            width = max(width, *map(ruler.width, title.split("\n")))
+            above = (title.count("\n") + 1) * _TITLE_LINE + _UNDER_TITLE
+        width, height = width + 2 * MARGIN, height + above + 2 * MARGIN
+        page = figure_to_draw_on(figure, width, height)
+        scale = 1.0
+        if figure is not None:
+            full_width, full_height = page.bbox.width / page.dpi, page.bbox.height / page.dpi
+            scale = min(full_width / width, full_height / height)
+            width, height = full_width / scale, full_height / scale
+        if title:
+            page.text(
                 MARGIN / width,
                 1 - MARGIN / height,
-                self.heading,
-                fontsize=LARGE,
+                title,
+                fontsize=LARGE * scale,
                 fontweight="bold",
                 color=INK,
                 va="top",
+                **LITERAL,
             )
-        return figure
+        return Grid(self, page, width, height, above, scale)
 
-    def axes(
-        self, figure: Figure, cell: int, *, left: float, top: float, width: float, height: float
-    ) -> Axes:
+
+@dataclass(frozen=True)
+class Grid(Generic[FigureT]):
+    """A sheet on a figure.
+
+    Attributes:
+        sheet: what it is like.
+        figure: what it is on.
+        width: of the figure, in inches of the sheet.
+        height: of the figure, in inches of the sheet.
+        above: room for the title.
+        scale: inches of the figure in an inch of the sheet. It is 1 on a new figure; on one that
+            was given, all lengths and letters are scaled until the sheet fits.
+    """
+
+    sheet: Sheet
+    figure: FigureT
+    width: float
+    height: float
+    above: float
+    scale: float
+
+    def axes(self, cell: int, *, left: float, top: float, width: float, height: float) -> Axes:
         """Adds axes in a cell.
 
         Args:
-            figure: what `figure` returned.
             cell: number of the cell, from 0, row by row.
             left: distance from the left side of the cell.
             top: distance from the top of the cell.
             width: of the axes.
             height: of the axes.
         """
-        row, column = divmod(cell, self.columns)
-        full_width, full_height = self.size
-        x = MARGIN + column * (self.cell_width + self.gap) + left
-        y = MARGIN + self._above + row * (self.cell_height + self.gap) + top
-        return figure.add_axes(
-            (
-                x / full_width,
-                1 - (y + height) / full_height,
-                width / full_width,
-                height / full_height,
-            )
-        )
+        sheet = self.sheet
+        row, column = divmod(cell, sheet.columns)
+        x = MARGIN + sheet.left + column * (sheet.cell_width + sheet.gap) + left
+        y = MARGIN + self.above + row * (sheet.cell_height + sheet.gap) + top
+        place = x / self.width, 1 - (y + height) / self.height
+        return self.figure.add_axes((*place, width / self.width, height / self.height))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from torch import Tensor
 
 from fmnistlab.data.schema import CLASS_NAMES, IMAGE_SIZE
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.plots.figures import DPI, FigureT
 from fmnistlab.plots.grid import Sheet
 from fmnistlab.plots.style import (
-    DPI,
     INK,
     MEDIUM,
     RUST,
@@ -25,9 +25,6 @@ from fmnistlab.shapes import Int64
 from fmnistlab.training.records.classification import worst_mistakes
 from fmnistlab.training.records.predictions import Predictions
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _SIDE: Final = 8 * IMAGE_SIZE / DPI
 
 
@@ -38,8 +35,9 @@ def plot_mistakes(
     n: int = 12,
     *,
     columns: int = 4,
-    figure: Figure | None = None,
-) -> Figure:
+    title: str = "",
+    figure: FigureT | None = None,
+) -> FigureT:
     """Draws the wrong images the model was most sure of, the surest first.
 
     Above each image stand its true class, the predicted one, and the probability that the model
@@ -51,7 +49,8 @@ def plot_mistakes(
         predictions: what the model said about the same images.
         n: how many to show at most, at least 1.
         columns: images in a row.
-        figure: an empty figure to draw on; None for a new one of fitting size.
+        title: of what, such as "cnn, seed 0, test set"; stands before the number of mistakes.
+        figure: an empty figure or subfigure to draw on; None for a new figure of fitting size.
 
     Returns:
         The figure, with one axes for each mistake; if the model made none, one that says so.
@@ -69,20 +68,20 @@ def plot_mistakes(
     wrong = int((targets.cpu() != predictions.labels.cpu()).sum())
     mistakes = "1 mistake" if wrong == 1 else f"{wrong:,} mistakes"
     heading = f"{len(rows)} most confident of {mistakes} in {len(targets):,} images"
+    heading = f"{title}: {heading}" if title else heading
     if not len(rows):
-        sheet = Sheet(1, 1, 4.5, 0.5)
-        figure = sheet.figure(figure)
-        axes = sheet.axes(figure, 0, left=0.0, top=0.0, width=4.5, height=0.5)
+        grid = Sheet(1, 1, 4.5, 0.5, title=title).on(figure)
+        axes = grid.axes(0, left=0.0, top=0.0, width=4.5, height=0.5)
         bare(axes)
         message = f"no mistakes in {len(targets):,} images"
-        axes.text(0.5, 0.5, message, fontsize=MEDIUM, color=INK, ha="center", va="center")
-        return figure
+        size = MEDIUM * grid.scale
+        axes.text(0.5, 0.5, message, fontsize=size, color=INK, ha="center", va="center")
+        return grid.figure
     pictures = brightness(images[rows] if isinstance(images, Tensor) else images[rows.numpy()])
-    sheet = Sheet(len(rows), columns, 1.73, _SIDE + 0.36, gap=0.22, heading=heading)
-    figure = sheet.figure(figure)
+    grid = Sheet(len(rows), columns, 1.73, _SIDE + 0.36, gap=0.22, title=heading).on(figure)
     confidence = predictions.confidence.cpu()
     for cell, (row, picture) in enumerate(zip(rows.tolist(), pictures, strict=True)):
-        axes = sheet.axes(figure, cell, left=0.0, top=0.36, width=_SIDE, height=_SIDE)
+        axes = grid.axes(cell, left=0.0, top=0.36, width=_SIDE, height=_SIDE)
         show_image(axes, picture)
         predicted = CLASS_NAMES[int(predictions.labels[row])]
         lines = {
@@ -91,5 +90,6 @@ def plot_mistakes(
         }
         for (line, color), height in zip(lines.items(), (0.20, 0.05), strict=True):
             place = 0.0, 1 + height / _SIDE
-            axes.text(*place, line, fontsize=SMALL, color=color, transform=axes.transAxes)
-    return figure
+            size = SMALL * grid.scale
+            axes.text(*place, line, fontsize=size, color=color, transform=axes.transAxes)
+    return grid.figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.atomic_file import write_atomically
-from fmnistlab.plots.style import DPI
+from fmnistlab.plots.figures import DPI
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""The look that all pictures share: sizes, colors, the figure to draw on, how images are shown.
+"""The look that all pictures share: sizes, colors, how images are shown.
 
 The colors are those of M. Okabe and K. Ito, "Color universal design" (2008), which people with
 any common form of color blindness can tell apart; nothing is said by color alone.
@@ -12,12 +12,13 @@ import numpy as np
 from torch import Tensor
 
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES, PIXEL_MAX
-from fmnistlab.errors import ConfigurationError, MissingExtraError
+from fmnistlab.errors import ConfigurationError
+from fmnistlab.plots.words import LITERAL, Ruler
 from fmnistlab.shapes import Float, Int64, Shaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 BLUE: Final = "#0072B2"
 """Training; right answers."""
@@ -31,14 +32,14 @@ RUST: Final = "#B24A00"
 INK: Final = "#222222"
 """Text and marks."""
 
+RUN_COLORS: Final = (BLUE, VERMILION, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)
+"""Several runs in one picture, in this order."""
+
 GREY: Final = "#6B6B6B"
 """What is there only for orientation; 5 to 1 in contrast to white."""
 
 PALE: Final = "#D9D9D9"
 """Lines and bars in the background."""
-
-DPI: Final = 150
-"""Pixels to the inch in saved pictures; an image pixel is then a whole number of them."""
 
 LARGE: Final = 11.0
 """Size of titles in points."""
@@ -49,6 +50,8 @@ MEDIUM: Final = 9.5
 SMALL: Final = 8.5
 """Size of everything else in points."""
 
+_MARGIN: Final = 0.1
+
 Images: TypeAlias = (
     Shaped[Tensor, "rows *channel 28 28"] | Shaped[np.ndarray, "rows *channel 28 28"]
 )
@@ -56,35 +59,6 @@ Images: TypeAlias = (
 
 Labels: TypeAlias = Shaped[Tensor, "rows"] | Shaped[np.ndarray, "rows"]
 """Labels 0 to 9 of the images, whole numbers, shape (rows,)."""
-
-
-def figure_to_draw_on(figure: Figure | None, width: float, height: float) -> Figure:
-    """Returns `figure`, or a new white one of `width` times `height` inches if it is None.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    if figure is not None:
-        return figure
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - optional, and slow to import
-    except ImportError as error:
-        raise MissingExtraError(
-            "pictures need matplotlib: python -m pip install 'fmnistlab[plot]'"
-        ) from error
-    return Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-
-
-def lay_out(figure: Figure) -> None:
-    """Makes room for all labels, once, unless the figure came with a layout of its own.
-
-    Left in force, matplotlib's layout would go on moving the axes by fractions of a pixel at each
-    drawing, and no two files would be the same.
-    """
-    if figure.get_layout_engine() is None:
-        figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08, wspace=0.02)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
 
 
 def brightness(images: Images) -> Float[np.ndarray, "rows 28 28"]:
@@ -132,6 +106,22 @@ def show_image(axes: Axes, image: Float[np.ndarray, "height width"]) -> None:
     """Shows brightness 0..1 from black to white, pixel by pixel, without ticks or frame."""
     axes.imshow(image, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest", aspect="equal")
     bare(axes)
+
+
+def title_figure(figure: Figure | SubFigure, title: str) -> None:
+    """Writes a title above all axes of a figure, broken into lines that are no wider than it."""
+    width = figure.bbox.width / figure.dpi - 2 * _MARGIN
+    shown = Ruler(LARGE, bold=True).fit(title, width, lines=3)
+    place = _MARGIN * figure.dpi / figure.bbox.width
+    look = {"ha": "left", "fontsize": LARGE, "fontweight": "bold", "color": INK}
+    figure.suptitle(shown, x=place, **look, **LITERAL)
+
+
+def title_axes(axes: Axes, title: str) -> None:
+    """Writes a title above axes that were given, broken into lines that are no wider than they."""
+    width = axes.get_window_extent().width / axes.figure.dpi
+    shown = Ruler(LARGE, bold=True).fit(title, width, lines=3)
+    axes.set_title(shown, loc="left", fontsize=LARGE, fontweight="bold", color=INK, **LITERAL)
 
 
 def plain(axes: Axes) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.html_page import checked
 from tests.strategies import any_float, finished_epochs, finite_float, json_values
 
 from fmnistlab.errors import ConfigurationError, UnknownMetricError
@@ -298,3 +299,29 @@ def test_any_value_in_any_field_is_read_or_refused(field: str, value: object) ->
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):
         History.from_json(text)
+
+
+# --- in a notebook --------------------------------------------------------------------------------
+
+
+@given(finished_epochs(max_size=30))
+def test_a_notebook_shows_every_history(records: list[EpochRecord]) -> None:
+    history = History(records)
+    rows = checked(history._repr_html_()).rows
+    shown = [*history.epoch[:10], *history.epoch[10:][-10:]]
+    assert [row[0] for row in rows] == (["epoch", *map(str, shown)] if shown else ["epochs"])
+
+
+def test_a_notebook_shows_the_epochs_and_the_best_of_them() -> None:
+    records = [record(epoch=1), record(epoch=2, val_loss=0.5, val_accuracy=0.9, val_count=12)]
+    page = checked(History(records)._repr_html_())
+    assert page.texts[0] == "2 epochs, the best val_accuracy 0.9000 after epoch 2"
+    names = ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+    assert page.rows[0] == ["epoch", *names, "seconds"]
+    assert [row[3:5] for row in page.rows[1:]] == [["-", "-"], ["0.5000", "0.9000"]]
+
+
+def test_the_middle_of_a_long_history_is_left_out() -> None:
+    page = checked(History(record(epoch=epoch) for epoch in range(1, 31))._repr_html_())
+    assert len(page.rows) == 1 + 20
+    assert page.texts[-1] == "10 epochs in the middle are left out."

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from tests.html_page import checked
 from tests.strategies import confusion_matrices, successes_of_count
 
 from fmnistlab.data.schema import CLASS_NAMES
@@ -17,7 +18,6 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.training.records.classification import (
     Confusion,
     class_scores,
-    class_table,
     confusion_matrix,
     most_confused,
     worst_mistakes,
@@ -202,7 +202,7 @@ def test_scores_by_class_follow_from_the_matrix(matrix: list[list[int]]) -> None
 
 
 def test_the_table_of_classes_is_aligned_and_fits_a_terminal() -> None:
-    table = class_table(class_scores(torch.tensor([0, 0, 9]), predictions_of([0, 1, 9])))
+    table = str(class_scores(torch.tensor([0, 0, 9]), predictions_of([0, 1, 9])))
     lines = table.split("\n")
     assert lines[0] == "class        precision  recall  95 % interval         f1  images"
     assert lines[2] == "T-shirt/top     1.0000  0.5000  0.0945 to 0.9055  0.6667       2"
@@ -294,3 +294,44 @@ def test_labels_of_no_class_are_refused(judge: object) -> None:
         judge(  # type: ignore[operator]
             torch.tensor([1]), Predictions(torch.tensor([-1]), torch.full((1, 10), 0.1))
         )
+
+
+# --- in a notebook --------------------------------------------------------------------------------
+
+
+def test_a_notebook_shows_metrics_with_their_interval() -> None:
+    assert checked(Metrics(0.25, 0.9, 1000)._repr_html_()).rows == [
+        ["loss", "0.2500"],
+        ["accuracy", "0.9000"],
+        ["95 % interval", "0.8798 to 0.9171"],
+        ["images", "1,000"],
+    ]
+
+
+def test_a_notebook_shows_scores_as_the_text_table_does() -> None:
+    scores = class_scores(torch.tensor([0, 0, 9]), predictions_of([0, 1, 9]))
+    rows = checked(scores._repr_html_()).rows
+    lines = str(scores).splitlines()
+    shown = [line.split() for line in [lines[0], *lines[2:]]]
+    assert [" ".join(row).split() for row in rows] == shown
+    assert scores == tuple(scores)
+
+
+def test_a_notebook_counts_predictions_and_shows_the_first() -> None:
+    rows = checked(predictions_of([3, 3, 9, 0, 1, 2])._repr_html_()).rows
+    assert rows[0] == ["class", *CLASS_NAMES]
+    assert rows[1] == ["predicted", *"1112000001"]
+    assert [row[:2] for row in rows[3:]] == [
+        ["0", "Dress"],
+        ["1", "Dress"],
+        ["2", "Ankle boot"],
+        ["3", "T-shirt/top"],
+        ["4", "Trouser"],
+    ]
+
+
+def test_a_notebook_shows_predictions_of_other_classes_and_of_nothing() -> None:
+    two = Predictions(torch.tensor([1]), torch.tensor([[0.25, 0.75]]))
+    assert checked(two._repr_html_()).rows[-1] == ["0", "1", "0.7500"]
+    none = Predictions(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 10))
+    assert "Predictions for 0 images" in checked(none._repr_html_()).texts

@@ -41,6 +41,8 @@ def write_pictures(
     fit_set: FashionMNISTCSV,
     test: FashionMNISTCSV,
     predictions: Predictions,
+    *,
+    run: str,
 ) -> DrawnPictures:
     """Writes curves, samples, mistakes and the confusion matrix as PNG files.
 
@@ -50,22 +52,38 @@ def write_pictures(
         fit_set: what was learned from.
         test: the test set.
         predictions: of the trained model on it.
+        run: its name in the titles, such as "cnn, seed 0".
     """
     try:
-        from fmnistlab import plots  # noqa: PLC0415 - matplotlib is optional
-
-        curves = plots.plot_curves(history)
+        _draw(folder, history, fit_set, test, predictions, run=run)
     except MissingExtraError as error:
         return DrawnPictures((), (f"no pictures were drawn: {error}",))
-    figures = (
-        curves,
-        plots.plot_samples(fit_set.data, fit_set.targets),
-        plots.plot_mistakes(test.data, test.targets, predictions),
-        plots.plot_confusion(confusion_matrix(test.targets, predictions)),
-    )
+    return DrawnPictures(PICTURES, ())
+
+
+def _draw(
+    folder: Path,
+    history: History,
+    fit_set: FashionMNISTCSV,
+    test: FashionMNISTCSV,
+    predictions: Predictions,
+    *,
+    run: str,
+) -> None:
+    from fmnistlab import plots  # noqa: PLC0415 - matplotlib is optional
+    from fmnistlab.plots.figures import off_screen  # noqa: PLC0415 - as it is
+
+    learned, tested = f"{run}: {fit_set.name}", f"{run}, {test.name}"
+    matrix = confusion_matrix(test.targets, predictions)
+    with off_screen():
+        figures = (
+            plots.plot_curves(history, title=learned),
+            plots.plot_samples(fit_set.data, fit_set.targets, title=fit_set.name),
+            plots.plot_mistakes(test.data, test.targets, predictions, title=tested),
+            plots.plot_confusion(matrix, title=tested),
+        )
     for name, figure in zip(PICTURES, figures, strict=True):
         plots.save_figure(figure, folder / name)
-    return DrawnPictures(PICTURES, ())
 
 
 def picture_faults(folder: Path, names: Sequence[str]) -> tuple[str, ...]:

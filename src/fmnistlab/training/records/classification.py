@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -13,7 +12,8 @@ from torch import Tensor
 
 from fmnistlab.data.schema import CLASS_NAMES, NUM_CLASSES
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.foundation.tables import Column, format_table
+from fmnistlab.foundation import html
+from fmnistlab.foundation.tables import Cell, Column, format_table
 from fmnistlab.shapes import Int64
 from fmnistlab.training.records.metrics import wilson_interval
 from fmnistlab.training.records.predictions import Predictions
@@ -39,6 +39,30 @@ class ClassScore:
     f1: float
     count: int
     recall_interval: tuple[float, float]
+
+
+_COLUMNS: Final = ("class", "precision", "recall", "95 % interval", "f1", Column("images", ",d"))
+
+
+class ClassScores(tuple[ClassScore, ...]):
+    """The scores of several classes, a tuple in the order of the labels.
+
+    Its `str` is a text table with one line for each class; a notebook shows the same table.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return format_table(_COLUMNS, map(_cells, self))
+
+    def _repr_html_(self) -> str:
+        return html.table(_COLUMNS, map(_cells, self), caption="Scores by class")
+
+
+def _cells(score: ClassScore) -> tuple[Cell, ...]:
+    low, high = score.recall_interval
+    interval = f"{low:.4f} to {high:.4f}"
+    return score.name, score.precision, score.recall, interval, score.f1, score.count
 
 
 @dataclass(frozen=True)
@@ -82,9 +106,7 @@ def confusion_matrix(
     return np.asarray(count_pairs(true, predicted, labels=range(NUM_CLASSES)), dtype=np.int64)
 
 
-def class_scores(
-    targets: Int64[Tensor, "rows"], predictions: Predictions
-) -> tuple[ClassScore, ...]:
+def class_scores(targets: Int64[Tensor, "rows"], predictions: Predictions) -> ClassScores:
     """Returns precision, recall, F1 and an interval of the recall for each of the ten classes.
 
     Args:
@@ -92,7 +114,7 @@ def class_scores(
         predictions: what the model said about the same images.
 
     Returns:
-        One score for each class, in the order of the labels.
+        One score for each class, in the order of the labels; printed, it is a table.
 
     Raises:
         ConfigurationError: there are more or fewer targets than predictions, or a label is not
@@ -108,7 +130,7 @@ def class_scores(
         )
     precision, recall, f1, counts = scores
     right = np.bincount(true[true == predicted], minlength=NUM_CLASSES)
-    return tuple(
+    return ClassScores(
         ClassScore(
             name=CLASS_NAMES[label],
             precision=float(precision[label]),
@@ -119,24 +141,6 @@ def class_scores(
         )
         for label in range(NUM_CLASSES)
     )
-
-
-def class_table(scores: Iterable[ClassScore]) -> str:
-    """Returns the scores of `class_scores` as a text table, one line for each class."""
-    columns: list[str | Column]
-    columns = ["class", "precision", "recall", "95 % interval", "f1", Column("images", ",d")]
-    rows = [
-        (
-            score.name,
-            score.precision,
-            score.recall,
-            f"{score.recall_interval[0]:.4f} to {score.recall_interval[1]:.4f}",
-            score.f1,
-            score.count,
-        )
-        for score in scores
-    ]
-    return format_table(columns, rows)
 
 
 def most_confused(matrix: Int64[np.ndarray, "10 10"], n: int = 5) -> tuple[Confusion, ...]:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final, Literal, overload
 
 from fmnistlab.errors import ConfigurationError, UnknownMetricError, suggestion
+from fmnistlab.foundation import html
 from fmnistlab.foundation.strict_json import parse_json
+from fmnistlab.foundation.tables import Cell, Column
 from fmnistlab.foundation.typed_json import check_format, read_as
 from fmnistlab.training.records.epoch_record import NON_FINITE, EpochRecord
 
@@ -22,6 +24,8 @@ VALIDATION_METRICS: Final = ("val_loss", "val_accuracy")
 """Metrics of the epochs after which a validation set was measured."""
 
 _FORMAT: Final = 1
+
+_MOST_ROWS: Final = 20
 
 
 class History(Sequence[EpochRecord]):
@@ -83,6 +87,23 @@ class History(Sequence[EpochRecord]):
 
     def __repr__(self) -> str:
         return f"History({self._records!r})"
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return html.facts("History", [("epochs", 0)])
+        metric = "val_accuracy" if "val_accuracy" in self.metric_names else "accuracy"
+        best = self.best(metric)
+        epochs = "1 epoch" if len(self) == 1 else f"{len(self):,} epochs"
+        caption = f"{epochs}, the best {metric} {_value(best, metric):.4f} after epoch {best.epoch}"
+        names = [*self.metric_names, "learning_rate"]
+        columns = [Column("epoch", "d"), *map(Column, names), Column("seconds", ".1f")]
+
+        def cells(record: EpochRecord) -> list[Cell]:
+            return [record.epoch, *(getattr(record, name) for name in names), record.seconds]
+
+        first, last, between = html.without_middle(self, _MOST_ROWS)
+        notes = [f"{between:,} epochs in the middle are left out."] if between else []
+        return html.table(columns, map(cells, [*first, *last]), caption=caption, notes=notes)
 
     @property
     def epoch(self) -> list[int]:

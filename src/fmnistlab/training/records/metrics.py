@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation import html
 
 
 def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -108,3 +109,13 @@ class Metrics:
             f"loss {loss_text(self.loss)}, accuracy {self.accuracy:.4f} "
             f"(95 % interval {low:.4f} to {high:.4f}), {images}"
         )
+
+    def _repr_html_(self) -> str:
+        low, high = self.accuracy_interval()
+        pairs = [
+            ("loss", loss_text(self.loss)),
+            ("accuracy", f"{self.accuracy:.4f}"),
+            ("95 % interval", f"{low:.4f} to {high:.4f}"),
+            ("images", f"{self.count:,}"),
+        ]
+        return html.facts("Metrics", pairs)

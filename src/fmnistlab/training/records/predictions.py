@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from torch import Tensor
 
+from fmnistlab.data.schema import CLASS_NAMES, NUM_CLASSES
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation import html
 from fmnistlab.shapes import Float, Int64
+
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +48,25 @@ class Predictions:
     def confidence(self) -> Float[Tensor, "rows"]:
         """The probability of the predicted class of each image, float32, shape (rows,)."""
         return self.probabilities.gather(1, self.labels.unsqueeze(1)).squeeze(1)
+
+    def _repr_html_(self) -> str:
+        classes = self.probabilities.shape[1]
+        names = CLASS_NAMES if classes == NUM_CLASSES else tuple(map(str, range(classes)))
+        labels, confidence = self.labels.detach().cpu(), self.confidence.detach().cpu()
+        first = zip(labels[:_SHOWN].tolist(), confidence[:_SHOWN].tolist(), strict=True)
+        counts = labels.bincount(minlength=classes).tolist()
+        images = "1 image" if len(self) == 1 else f"{len(self):,} images"
+        return html.together(
+            [
+                html.table(
+                    ["class", *names],
+                    [["predicted", *counts]],
+                    caption=f"Predictions for {images}",
+                ),
+                html.table(
+                    ["image", "class", "probability"],
+                    [(row, names[label], chance) for row, (label, chance) in enumerate(first)],
+                    caption="The first of them",
+                ),
+            ]
+        )
