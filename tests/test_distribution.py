@@ -23,7 +23,8 @@ CHECKS = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 def build(kind: str, source: Path, out: Path) -> Path:
     """Builds an archive of a folder as an installer would, without the network."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", out]
+    command = [sys.executable, "-m", "hatchling", "build", "--target", kind]
+    command += ["--directory", str(out)]
     subprocess.run(command, cwd=source, check=True, stdout=subprocess.DEVNULL)
     (archive,) = out.glob({"sdist": "*.tar.gz", "wheel": "*.whl"}[kind])
     return archive

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_settings_replace_those_of_a_config(here: Path) -> None:
     ],
 )
 def test_an_unknown_setting_is_named_before_anything_is_made(
-    settings: dict[str, object], said: str, here: Path
+    settings: dict[str, Any], said: str, here: Path
 ) -> None:
     with pytest.raises(UnknownArgumentError, match=said):
         fmnistlab.run_experiment("cnn", **settings)

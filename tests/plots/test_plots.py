@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import Any, cast
 
 import matplotlib as mpl
 import matplotlib.style
@@ -336,7 +337,7 @@ def test_a_subfigure_that_is_given_is_drawn_on_and_its_neighbor_left_alone() -> 
     }
     for name, draw in drawn.items():
         figure = Figure(figsize=(14, 5))
-        left, right = figure.subfigures(1, 2)
+        left, right = cast("Any", figure.subfigures(1, 2))
         assert draw(right) is right, name
         assert right.axes, name
         assert not left.axes, name
