@@ -46,7 +46,7 @@ class Page(HTMLParser):
     def handle_decl(self, decl: str) -> None:
         raise AssertionError(decl)
 
-    handle_pi = unknown_decl = handle_decl
+    handle_pi = unknown_decl = handle_comment
 
 
 def checked(content: str) -> Page:
