@@ -2,7 +2,7 @@
 
 Each function returns a new figure, or draws on what it is given: `figure` takes a figure or
 subfigure, `ax` the axes of a drawing that needs no more. In a notebook, figures show when the cell
-ends. In a script that has imported `matplotlib.pyplot`, they are pyplot's: `plt.show()` shows
+ends. In a script that has imported `matplotlib.pyplot`, they are pyplot's: pyplot's `show` shows
 them, `plt.close()` closes them. Elsewhere they are objects like any other, for `save_figure`.
 """
 
