@@ -61,8 +61,7 @@ def format_table(
     heads, body, rights = _laid_out(columns, rows)
     cells = [[printable(head.title) for head in heads]]
     cells += [
-        [printable(_shown(cell, head.spec)) for cell, head in zip(row, heads, strict=True)]
-        for row in body
+        [cell_text(cell, head.spec) for cell, head in zip(row, heads, strict=True)] for row in body
     ]
     widths = _fit([max(map(len, column)) for column in zip(*cells, strict=True)], rights, width)
     lines = [
@@ -98,15 +97,16 @@ def markdown_table(columns: Sequence[str | Column], rows: Iterable[Sequence[Cell
         [_markdown(head.title) for head in heads],
         ["---:" if right else "---" for right in rights],
         *(
-            [_markdown(_shown(cell, head.spec)) for cell, head in zip(row, heads, strict=True)]
+            [_markdown(cell, head.spec) for cell, head in zip(row, heads, strict=True)]
             for row in body
         ),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _markdown(text: str) -> str:
-    return printable(" ".join(text.splitlines())).replace("|", "\\|")
+def _markdown(cell: Cell, spec: str = "") -> str:
+    line = " ".join(cell.splitlines()) if isinstance(cell, str) else cell
+    return cell_text(line, spec).replace("|", "\\|")
 
 
 def _laid_out(
@@ -119,32 +119,42 @@ def _laid_out(
     """
     heads = [Column(column) if isinstance(column, str) else column for column in columns]
     body = [list(row) for row in rows]
-    for number, row in enumerate(body, start=1):
-        if len(row) != len(heads):
-            raise ConfigurationError(
-                f"row {number} of the table has {len(row)} cells for {len(heads)} columns."
-            )
-    all_numbers = [_is_numeric([row[i] for row in body]) for i in range(len(heads))]
+    check_rows(body, len(heads))
+    all_numbers = [is_numeric([row[i] for row in body]) for i in range(len(heads))]
     return heads, body, [head.right or all_numbers[i] for i, head in enumerate(heads)]
 
 
-def _is_numeric(cells: Sequence[Cell]) -> bool:
-    """Whether a column holds numbers alone, at least one."""
+def check_rows(rows: Sequence[Sequence[object]], columns: int) -> None:
+    """Refuses rows that have another number of cells than there are columns.
+
+    Raises:
+        ConfigurationError: the message names the first such row, from 1.
+    """
+    for number, row in enumerate(rows, start=1):
+        if len(row) != columns:
+            raise ConfigurationError(
+                f"row {number} of the table has {len(row)} cells for {columns} columns."
+            )
+
+
+def is_numeric(cells: Sequence[Cell]) -> bool:
+    """Returns whether a column holds numbers alone, at least one."""
     present = [cell for cell in cells if cell is not None]
     return bool(present) and not any(isinstance(cell, str) for cell in present)
 
 
-def _shown(cell: Cell, spec: str) -> str:
+def cell_text(cell: Cell, spec: str = "") -> str:
+    """Returns a cell as text, printable; `spec` is that of its `Column`."""
     if cell is None:
         return "-"
     if isinstance(cell, str):
-        return cell
+        return printable(cell)
     if spec:
         return format(cell, spec)
     if isinstance(cell, int):
         return f"{cell:,}"
-    # Four decimals would show a learning rate of 0.00001 as nothing.
-    return f"{cell:.1e}" if 0 < abs(cell) < 0.00005 else f"{cell:,.4f}"
+    # Four decimals would show a learning rate of 0.00001 as nothing, and 1e+300 on many lines.
+    return f"{cell:.1e}" if 0 < abs(cell) < 0.00005 or abs(cell) >= 1e9 else f"{cell:,.4f}"
 
 
 def _fit(widths: list[int], rights: Sequence[bool], limit: int) -> list[int]:
