@@ -61,8 +61,7 @@ def format_table(
     heads, body, rights = _laid_out(columns, rows)
     cells = [[printable(head.title) for head in heads]]
     cells += [
-        [printable(cell_text(cell, head.spec)) for cell, head in zip(row, heads, strict=True)]
-        for row in body
+        [cell_text(cell, head.spec) for cell, head in zip(row, heads, strict=True)] for row in body
     ]
     widths = _fit([max(map(len, column)) for column in zip(*cells, strict=True)], rights, width)
     lines = [
@@ -98,15 +97,16 @@ def markdown_table(columns: Sequence[str | Column], rows: Iterable[Sequence[Cell
         [_markdown(head.title) for head in heads],
         ["---:" if right else "---" for right in rights],
         *(
-            [_markdown(cell_text(cell, head.spec)) for cell, head in zip(row, heads, strict=True)]
+            [_markdown(cell, head.spec) for cell, head in zip(row, heads, strict=True)]
             for row in body
         ),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _markdown(text: str) -> str:
-    return printable(" ".join(text.splitlines())).replace("|", "\\|")
+def _markdown(cell: Cell, spec: str = "") -> str:
+    line = " ".join(cell.splitlines()) if isinstance(cell, str) else cell
+    return cell_text(line, spec).replace("|", "\\|")
 
 
 def _laid_out(
@@ -144,11 +144,11 @@ def is_numeric(cells: Sequence[Cell]) -> bool:
 
 
 def cell_text(cell: Cell, spec: str = "") -> str:
-    """Returns a cell as text, not made printable yet; `spec` is that of its `Column`."""
+    """Returns a cell as text, printable; `spec` is that of its `Column`."""
     if cell is None:
         return "-"
     if isinstance(cell, str):
-        return cell
+        return printable(cell)
     if spec:
         return format(cell, spec)
     if isinstance(cell, int):
