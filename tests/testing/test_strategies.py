@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from tests.tiny import tiny_linear
 from torch import Tensor
@@ -114,7 +114,7 @@ def test_examples_shrink_to_what_can_be_read() -> None:
 
 @pytest.mark.filterwarnings("error:Do not use the `random` module inside strategies")
 @given(data=st.data())
-@settings(max_examples=20)
+@settings(max_examples=20, phases=[Phase.generate])
 def test_nothing_is_drawn_from_the_global_generators(no_checker: None, data: st.DataObject) -> None:
     before = random_states()
     for strategy in (strategies.batches(), strategies.csv_texts(), strategies.recipes()):
