@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import subprocess
@@ -12,7 +13,9 @@ import torch
 
 from fmnistlab.cli.main import run
 from fmnistlab.data.dataset import FashionMNISTCSV
+from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.testing import tiny_dataset, write_tiny_csv
+from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.version import __version__
 
 RUN_FILES = {
@@ -461,6 +464,7 @@ def test_very_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) ->
         (["--jsn", "models"], "", "there is no option '--jsn'."),
         (["train"], "train", "the following arguments are required: MODEL"),
         (["train", "cnn", "--epoch", "1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
+        (["train", "cnn", "--jsn"], "train", "no option '--jsn'. Did you mean '--json'"),
         (["train", "cnn", "--epoch=1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
         (["train", "cnn", "--execution", "recordd"], "train", "Did you mean 'recorded'?"),
         (["train", "cnn", "linearnet"], "train", "there is no place for the argument 'linearnet'"),
@@ -564,3 +568,15 @@ def test_threads_are_measured_on_batches_that_fit_into_memory(
     )
     assert train("--epochs", "1", "--threads", "auto", "--batch-size", "1000000000") == 0
     assert json.loads(Path("out/config.json").read_text())["threads"] == 1
+
+
+def test_the_options_of_a_training_are_settings_of_the_library() -> None:
+    """Messages find the option of a setting by that: see `fmnistlab.foundation.wording`."""
+    from fmnistlab.cli.main import build_parser
+
+    settings = build_parser().parse_args(["train", "cnn"]).settings
+    fields = {field.name for field in dataclasses.fields(ExperimentConfig)}
+    fields |= {field.name for field in dataclasses.fields(Recipe)}
+    assert set(settings) - fields == {"help", "json", "verbose"}
+    assert settings["learning_rate"] == "--lr"
+    assert settings["checkpoint_steps"] == "--checkpoint-steps"

@@ -204,6 +204,7 @@ REFUSALS = {
     "my_model.py": (UnknownModelError, "A model in a file is named as 'my_model.py:Net'."),
     "my_model.py:": (UnknownModelError, "A model in a file is named as 'my_model.py:Net'."),
     "folder.py:Net": (UnknownModelError, "folder.py: cannot be read: it is a folder"),
+    "~no_such_user/x.py:Net": (UnknownModelError, "x.py: cannot be read: No such file"),
     "nothing_here:Net": (UnknownModelError, "no package 'nothing_here' offers it, and there is no"),
     "fmnistlab:cmn": (UnknownModelError, "Known models: cnn"),
     "torch.nothing:Net": (UnknownModelError, "there is no module 'torch.nothing'"),

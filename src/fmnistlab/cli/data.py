@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnistlab.cli import output
+from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _DEFAULT_PICTURE = Path("fashion-mnist-samples.png")
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    common: Parser,
 ) -> None:
     """Adds the command."""
     parser = commands.add_parser(

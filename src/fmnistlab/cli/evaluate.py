@@ -7,12 +7,13 @@ import dataclasses
 
 from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
+from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    common: Parser,
 ) -> None:
     """Adds the command."""
     parser = commands.add_parser(

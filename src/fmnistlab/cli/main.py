@@ -137,7 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print a script that completes commands, options and models in SHELL: "
         f"{', '.join(SHELLS)}",
     )
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     common.add_argument(
         "-v", "--verbose", action="count", default=0, help="log more; twice: everything"

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fmnistlab.cli import output
+from fmnistlab.cli.parser import Parser
 from fmnistlab.errors import FmnistlabError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    common: Parser,
 ) -> None:
     """Adds the command."""
     parser = commands.add_parser(

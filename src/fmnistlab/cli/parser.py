@@ -27,9 +27,10 @@ class Parser(argparse.ArgumentParser):
         arguments: all options and words, those of `parents` and the commands included.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *, parents: Sequence[Parser] = (), **options: Any) -> None:
         self.arguments: list[argparse.Action] = []  # the inherited one adds --help
-        super().__init__(*args, **options)
+        super().__init__(parents=parents, **options)
+        self.arguments += [action for parent in parents for action in parent.arguments]
 
     @property
     def settings(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
+from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument, path_argument
 from fmnistlab.cli.rows import NamedRows, split_rows
 
@@ -31,7 +32,7 @@ class NamedImage(NamedTuple):
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    common: Parser,
 ) -> None:
     """Adds the command."""
     parser = commands.add_parser(

@@ -61,7 +61,9 @@ def split_rows(word: str) -> NamedRows | None:
     Raises:
         ConfigurationError: what follows the colon is no list of rows, or names too many.
     """
-    source, colon, rows = word.rpartition(":")
+    source, colon, rows = word.partition(":")
+    if source != BUNDLED:  # a path may have colons
+        source, colon, rows = word.rpartition(":")
     # Unlike Path.exists, this knows no errors: of a name that is too long, the reader tells more.
     exists = os.path.exists(word)  # noqa: PTH110 - see above
     if not exists and colon and (source == BUNDLED or _is_table(source)):

@@ -6,6 +6,7 @@ import argparse
 import logging
 
 from fmnistlab.cli import output
+from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.foundation.checks import refused
 from fmnistlab.foundation.logger import get_logger
@@ -13,7 +14,7 @@ from fmnistlab.foundation.logger import get_logger
 
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    common: Parser,
 ) -> None:
     """Adds the command."""
     parser = commands.add_parser(

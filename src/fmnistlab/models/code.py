@@ -80,7 +80,9 @@ def load_code(name: str) -> NamedCode:
     place, _, attribute = name.rpartition(":")
     path: Path | None
     if is_file_name(name):
-        path = Path(place).expanduser()
+        path = Path(place)
+        with contextlib.suppress(RuntimeError):  # "~" of a user that this system does not know
+            path = path.expanduser()
         content = _read(name, path)
         sha256: str | None = _sha256(content)
         module = _run_file(name, path, content)
