@@ -178,7 +178,7 @@ def test_only_where_figures_are_made_pyplot_is_known() -> None:
         r"\beval\((?!\))",
         r"\bexec\(",
         r"joblib\.(load|dump)",
-        r"plt\.show|matplotlib\.use",
+        r"\n *plt\.show|matplotlib\.use",
         r"import (socket|urllib|requests|http)\b|from (socket|urllib|requests|http)\b",
     ],
 )

@@ -37,6 +37,7 @@ from fmnistlab.experiments.records.result import (
 )
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
+from fmnistlab.foundation import html
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.wording import setting
 from fmnistlab.models.registry import create_model, model_name
@@ -81,6 +82,12 @@ class Experiment:
     scores: tuple[ClassScore, ...]
     result: dict[str, Any]
     notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        shown = ("model", "seed", "epochs", "stop_reason", "seconds")
+        facts = [(name.replace("_", " "), self.result[name]) for name in shown]
+        facts = [("folder", str(self.folder)), *facts, ("test", str(self.test))]
+        return html.facts("Experiment", facts)
 
 
 def run_experiment(
