@@ -90,7 +90,7 @@ class Trainer:
         execution: Execution = "auto",
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self.model = model if isinstance(model, nn.Module) else seeded_model(model, seed)
+        self.model: nn.Module = model if isinstance(model, nn.Module) else seeded_model(model, seed)
         self.recipe = recipe
         self.seed: int = seeding.checked_seed(seed)
         self.execution: Execution = checked_execution(execution)
