@@ -431,6 +431,7 @@ def test_a_module_keeps_its_weights() -> None:
     assert trainer.model is model
 
 
+@pytest.mark.usefixtures("no_checker")
 @pytest.mark.parametrize("model", [None, 3, lambda: "cnn", nn.functional.relu, [LinearNet()]])
 @pytest.mark.usefixtures("no_checker")
 def test_what_is_no_model_and_makes_none_is_refused(model: Any) -> None:
