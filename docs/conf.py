@@ -23,7 +23,8 @@ myst_heading_anchors = 3
 # so what belongs to Python and to other packages cannot be a link.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|contextlib|io|os|pathlib|torch|np|numpy|matplotlib|jaxtyping)\..*"),
+    (r"py:.*", r"(collections|contextlib|io|os|pathlib|torch|np|numpy|matplotlib)\..*"),
+    (r"py:.*", r"(hypothesis|jaxtyping)\..*"),
     (r"py:.*", r"(Tensor|ndarray|dict\[str|nn\.\w+|Path|Figure|Images|Labels|.*_Factory)"),
     (r"py:.*", r"(Float|Int64|UInt8|Shaped)"),
     (r"py:.*", r"['\d].*|.*'"),  # the pieces of a shape such as "batch 1 28 28"
@@ -60,7 +61,7 @@ def keep_plain(
       type. Ours are in the signatures, so an empty type is put in front.
     - reStructuredText takes "val_" for a link.
     """
-    starts = [0] if what in ("attribute", "data", "property") else []
+    starts = [0] if lines and what in ("attribute", "data", "property") else []
     starts += [number + 1 for number, line in enumerate(lines[:-1]) if _RESULT.fullmatch(line)]
     for number in starts:
         lines[number] = re.sub(r"^(\s*)(?=\S)", r"\1: ", lines[number])
