@@ -258,8 +258,8 @@ def test_what_nobody_can_know_is_said_once(caplog: pytest.LogCaptureFixture) -> 
             list(source.evaluation_batches())
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2
-    assert told[0].startswith("Stream gives its items itself, so nobody can check")
-    assert told[1].startswith("OwnWay gives batches in a way of its own, so nobody can check")
+    assert told[0].startswith("Stream gives its items itself, so it cannot be checked")
+    assert told[1].startswith("OwnWay gives batches in a way of its own, so it cannot be checked")
     list(loader_source(OwnSettings(6)).evaluation_batches(in_order=True))
     assert len(caplog.records) == 2
 

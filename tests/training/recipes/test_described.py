@@ -183,7 +183,7 @@ def test_without_the_recipe_the_names_are_told(tmp_path: Path) -> None:
     module = focal.__module__
     for name in ("focal", "made.<locals>.<lambda>", "Darken"):
         assert f"{module}:{name}" in str(error.value)
-    assert "give it: Trainer.load(path, recipe=...)" in str(error.value)
+    assert "give it with recipe=..." in str(error.value)
 
 
 def test_another_recipe_is_told_when_it_is_given(
