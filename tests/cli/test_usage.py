@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.cli.test_cli import train
+from tests.cli.commands import train
 
 from fmnistlab.cli.main import run
 from fmnistlab.experiments.config import ExperimentConfig

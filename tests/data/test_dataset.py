@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
+from tests.data.datasets import dataset_of, images_of
 from tests.strategies import labels_of_classes
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -30,15 +31,6 @@ OPTIONS: list[dict[str, Any]] = [
     {"transform": torch.neg},
     {"target_transform": torch.neg},
 ]
-
-
-def images_of(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), dtype=np.uint8)
-
-
-def dataset_of(count: int = 20, **options: object) -> FashionMNISTCSV:
-    labels = np.arange(count, dtype=np.uint8) % 10
-    return FashionMNISTCSV.from_arrays(images_of(count), labels, **options)  # type: ignore[arg-type]
 
 
 def doubled(image: Tensor) -> Tensor:

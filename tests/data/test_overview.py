@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.data.datasets import dataset_of
 from tests.html_page import HOSTILE, Page, checked
 
 from fmnistlab.data.schema import CLASS_NAMES
