@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from fmnistlab.atomic_file import write_atomically
-from fmnistlab.data.fingerprint import fingerprint
 
+from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import csv_text
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")

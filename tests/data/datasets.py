@@ -15,4 +15,4 @@ def images_of(count: int, seed: int = 0) -> np.ndarray:
 
 def dataset_of(count: int = 20, **options: Any) -> FashionMNISTCSV:
     labels = np.arange(count, dtype=np.uint8) % 10
-    return FashionMNISTCSV.from_arrays(images_of(count), labels, **options)  # type: ignore[arg-type]
+    return FashionMNISTCSV.from_arrays(images_of(count), labels, **options)
