@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from fmnistlab.atomic_file import write_atomically
 
 from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import csv_text
+from fmnistlab.foundation.atomic_file import write_atomically
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 TARGET = Path(__file__).parents[1] / "src" / "fmnistlab" / "data" / "bundled"
