@@ -99,7 +99,7 @@ def test_custom_model_is_checked_trained_and_loaded_by_its_name(tmp_path: Path) 
     printed = run_example("custom_model.py", tmp_path)
     assert "check_model found nothing wrong" in printed
     assert "cnn, linearnet, strided" in printed
-    table = dict(re.findall(r"^(linearnet|strided) +[\d,]+ +(0\.\d+)", printed, re.MULTILINE))
+    table = dict(re.findall(r"^ *(linearnet|strided) +[\d,]+ +(0\.\d+)", printed, re.MULTILINE))
     assert float(table["linearnet"]) > 0.7
     # The loaded model is the trained one.
     assert accuracies(printed) == [float(table["strided"])]
