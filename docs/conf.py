@@ -25,7 +25,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(collections|contextlib|io|os|pathlib|torch|np|numpy|matplotlib)\..*"),
     (r"py:.*", r"(hypothesis|jaxtyping)\..*"),
-    (r"py:.*", r"(Tensor|ndarray|dict\[str|nn\.\w+|Path|Figure|Images|Labels|.*_Factory)"),
+    (r"py:.*", r"(Tensor|ndarray|dict\[str|nn\.\w+|Path|Figure|Axes|Images|Labels|.*_Factory)"),
+    (r"py:.*", r"fmnistlab\.plots\.figures\.FigureT"),
     (r"py:.*", r"(Float|Int64|UInt8|Shaped)"),
     (r"py:.*", r"['\d].*|.*'"),  # the pieces of a shape such as "batch 1 28 28"
 ]
