@@ -144,7 +144,7 @@ def test_predict_reads_rows_and_pictures(
     lines = printed.out.splitlines()
     assert len(lines) == 2 + 7
     assert "fashion-mnist_train.csv:7" in printed.out
-    assert "white.png: the ground is bright" in printed.err
+    assert "white.png: the background is bright" in printed.err
     assert "note: moving.gif: holds several frames" in printed.err
     assert "note: moving.gif: shows hardly anything" in printed.err
     assert (tiny / "out/predictions.png").stat().st_size > 1000

@@ -77,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
 def complain(error: BaseException, *, verbose: int = 0) -> int:
     """Prints why a command failed: one line, or the traceback if `verbose` is at least 2.
 
-    Nothing is printed where nobody reads the result: `| head` is no failure to be told.
+    Nothing is printed where the result is not read: `| head` is no failure to be told.
 
     Returns:
         The exit code for this kind of error.
@@ -112,7 +112,7 @@ def _in_words(error: OSError) -> str:
 
 
 def _log_to_standard_error(verbose: int) -> None:
-    """Sends log records, of other packages too, to standard error, if nobody has set a handler."""
+    """Sends log records, of other packages too, to standard error, if no handler is set."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(message)s"))
     level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)

@@ -38,7 +38,7 @@ def add_parser(
     parser = commands.add_parser(
         "predict",
         parents=[common],
-        help="say what is on pictures or on rows of a CSV file",
+        help="classify picture files or rows of CSV files",
         description="Says what the model of a run folder sees on each image, and draws a picture "
         "of the images with their probabilities.",
         allow_abbrev=False,
@@ -108,7 +108,8 @@ def _read(word: str, *, invert: bool) -> list[NamedImage]:
         output.note(f"{word}: {note}")
     if picture.bright_ground:
         output.note(
-            f"{word}: the ground is bright, but the model knows bright clothes on black; "
+            f"{word}: the background is bright, but the model was trained on bright clothes on "
+            "black; "
             f"try {'without' if invert else 'with'} --invert"
         )
     return [NamedImage(word, picture.pixels, None)]

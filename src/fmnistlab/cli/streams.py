@@ -15,7 +15,7 @@ def prepare_streams() -> None:
     - A closed one is replaced by the null device. Otherwise the next file that is opened, a
       checkpoint perhaps, would get its number, and whoever writes to that number would write there.
     - A character that the stream's encoding lacks is written as an escape.
-    - Standard error that nobody can read any more takes what is written to it, and ends nothing:
+    - Standard error whose reader is gone takes what is written to it, and ends nothing:
       progress and messages are no results.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):

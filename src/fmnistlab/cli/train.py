@@ -97,7 +97,7 @@ def add_parser(
         "--resume",
         action="store_true",
         help="go on with the interrupted training in the folder that --out names, with the same "
-        "result, bit by bit; begin if there is none",
+        "result, bit for bit; starts a new one if there is none",
     )
     parser.add_argument(
         "--checkpoint-steps",

@@ -56,6 +56,8 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.finished: bool = False
+        # Protects everything in the folder from a second training; reading a finished one needs no
+        # lock. The system releases it with the process, however that ends.
         self._lock = FileLock(path / LOCK, timeout=0)
         self._made: list[Path] = []
         self._new: set[str] = set()

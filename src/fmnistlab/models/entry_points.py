@@ -102,11 +102,11 @@ def _read(
         # The name is still wanted, as this one may shadow another; but its faults are not ours.
         try:
             return _identity(distribution)[0], []
-        except Exception:  # noqa: BLE001 - it declares no model, so nobody misses anything
+        except Exception:  # noqa: BLE001 - it declares no model, so nothing is missing
             return None, []
     package, version = _identity(distribution)
     if package is None:
-        raise ValueError("there is no METADATA file with a Name, so nobody knows whose it is")
+        raise ValueError("there is no METADATA file with a Name, so it is unknown whose it is")
     entry_points = [entry for entry in distribution.entry_points if entry.group == group]
     return package, [
         Declaration(package, version or "(unknown version)", entry.name, entry.value)

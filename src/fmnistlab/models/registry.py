@@ -143,7 +143,7 @@ def find_models() -> Mapping[str, tuple[ModelSource, ...]]:
 
 
 def unreadable_packages() -> tuple[str, ...]:
-    """Returns one sentence for each package whose metadata is damaged, so that models may lack."""
+    """Returns a sentence for each package whose metadata is damaged; its models are missing."""
     return _scan().unreadable
 
 

@@ -115,7 +115,7 @@ def choose_source(
         hint: said at the end if the name is unknown.
 
     Raises:
-        UnknownModelError: nobody offers the name.
+        UnknownModelError: the name is not offered.
         ModelNameClashError: several do.
         ModelLoadError: only sources that are refused do.
     """

@@ -18,14 +18,14 @@ _SHORT = Recipe(epochs=2, batch_size=8)
 
 
 def check_callback(make: Callable[[], Callback]) -> None:
-    """Checks that a callback works through two fits and hides no error of somebody else.
+    """Checks that a callback works through two fits and hides no error of others.
 
     Args:
         make: makes a fresh callback.
 
     Raises:
-        AssertionError: the callback hides an error of somebody else.
-        FmnistlabError: it is no callback, or has a hook that nobody would call.
+        AssertionError: the callback hides an error of others.
+        FmnistlabError: it is no callback, or has a hook that is never called.
     """
     callback = make()
     for _ in range(2):

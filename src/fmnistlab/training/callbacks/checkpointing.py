@@ -66,6 +66,8 @@ class Checkpointing(Callback):
         self._folder = Path(folder)
         self._last_time = 0.0
         self._written: list[Path] = []
+        # One writer thread, and at most one checkpoint in it: `_writing` is waited for before the
+        # next is submitted, so files are written in order and an error is told at the next one.
         self._writer: ThreadPoolExecutor | None = None
         self._writing: Future[None] | None = None
 

@@ -19,6 +19,9 @@ class Memory:
     """Blocks of memory, each with all views of it."""
 
     def __init__(self) -> None:
+        # Views live as long as this object: calls hold them, and `_blocks` knows them by identity,
+        # which another tensor could get once a view is gone. The first view of a block that moves
+        # covers all of it, so the offsets of the others are relative to its own.
         self._views: dict[int, list[Tensor]] = {}
         self._known: dict[tuple[object, ...], Tensor] = {}
         self._blocks: dict[int, int] = {}  # the block of a view, by the view's identity

@@ -49,6 +49,8 @@ class WorkingWeights:
         lengths = [-(-p.numel() // _UNIT) * _UNIT for p in self.parameters]
         starts = [sum(lengths[:number]) for number in range(len(lengths))]
 
+        # Programs and the optimizer's kernel hold these vectors and their views, so they are filled
+        # and never replaced while a program lives.
         def vector() -> tuple[Tensor, list[Tensor]]:
             whole = torch.zeros(sum(lengths), dtype=torch.float32)
             places = zip(self.parameters, strides, starts, strict=True)
