@@ -17,6 +17,9 @@ import torch
 LONGEST = 120.0
 """Seconds after which a child counts as hung."""
 
+TOLD_NOTHING = 70
+"""Exit code of a child whose function was over, and which could not send back what came of it."""
+
 
 class Ending(NamedTuple):
     """How a child ended.
@@ -53,9 +56,12 @@ class Child:
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self._reader)
-            code = _run(function, writer, quiet=quiet)
-            os._exit(code)
+            code = TOLD_NOTHING  # a signal may come at any moment, and no child may go on from here
+            try:
+                os.close(self._reader)
+                code = _run(function, writer, quiet=quiet)
+            finally:
+                os._exit(code)
         os.close(writer)
 
     def fileno(self) -> int:
@@ -117,5 +123,5 @@ def _run(function: Callable[[], Any], writer: int, *, quiet: bool) -> int:
         with os.fdopen(writer, "wb") as pipe:
             pickle.dump((result, error), pipe)
     except BaseException:  # noqa: BLE001 - the parent sees the code
-        return 70
+        return TOLD_NOTHING
     return code

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import trial
-from tests.faults.children import Child
+from tests.faults.children import TOLD_NOTHING, Child
 from tests.faults.score import Drill, Score
 from tests.faults.side_by_side import tried
 
@@ -48,12 +48,19 @@ class _Slow(Callback):
 
 def _train(folder: Path) -> Any:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note() -> None:
+        if before == {number: signal.getsignal(number) for number in before}:
+            (folder / "handlers").touch()
+
     try:
         made = trial.train(folder / "checkpoints", _Slow(folder), every_steps=NEVER)
     finally:
-        after = {number: signal.getsignal(number) for number in before}
-        if after == before:
-            (folder / "handlers").touch()
+        try:
+            note()
+        except KeyboardInterrupt:  # the signal came after the fit, to this very line
+            note()
+            raise
     return trial.facts(made)
 
 
@@ -98,8 +105,8 @@ def run(trials: int, seed: int) -> Score:
                 # The fit was over and its handlers gone: the signal does what it always did.
                 after_it = ending.code == -kind and ended
                 good = (in_the_fit or after_it) and saved and (folder / "closed").exists()
-            else:  # the second one ends it at once, wherever it is
-                good = ending.code in (code, -kind)
+            else:  # the second one ends it at once, also while the child tells what came of it
+                good = ending.code in (code, -kind, TOLD_NOTHING)
             again = _begin(folder).wait()
             good = good and again.result == wanted
             what = f"trial {number} of seed {seed}: {times} x {kind.name}: {ending}, then {again}"
