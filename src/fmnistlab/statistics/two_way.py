@@ -1,17 +1,17 @@
 """How sure one can be of the difference of two models that were trained with several seeds.
 
-Whether a run is right on an image depends on the model, on the run's seed, on the image, and on what
-is left: X = mean + seed + image + rest. Seeds and images are both drawn, and every run sees every
-image, so both vary at once (crossed random effects). Two questions have two answers:
+Whether a run is right on an image depends on the model, on the run's seed, on the image, and on
+what is left: X = mean + seed + image + rest. Seeds and images are both drawn, and every run sees
+every image, so both vary at once (crossed random effects). Two questions have two answers:
 
 - *These images*: what would other seeds give on the same test set? More seeds always help.
-- *All images*: what would other seeds give on other images of this kind? The images that happen to be
-  in the test set put a floor under that, which no number of seeds can lower.
+- *All images*: what would other seeds give on other images of this kind? The images that happen to
+  be in the test set put a floor under that, which no number of seeds can lower.
 
 Runs of two models share the images and nothing else, so images pair and seeds do not. The sums are
 those of a two-way layout; a variance by images and one by seeds both contain the rest, which is
-therefore taken off once (two-way clustering: Cameron, Gelbach and Miller 2011). Degrees of freedom are
-Satterthwaite's (1946).
+therefore taken off once (two-way clustering: Cameron, Gelbach and Miller 2011). Degrees of freedom
+are Satterthwaite's (1946).
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ Finding: TypeAlias = Literal[
 """What can be said of two models; the first two and the last two are about all images."""
 
 SMALLEST: Final = 0.005
-"""Smallest difference of interest unless another is given: half a point, about half the width of the
-95 % interval of one accuracy of 0.9 on 10,000 images."""
+"""Smallest difference of interest unless another is given: half a point, about half the width of
+the 95 % interval of one accuracy of 0.9 on 10,000 images."""
 
 LEVEL: Final = 0.05
 """Chance of a false alarm that the words allow."""
