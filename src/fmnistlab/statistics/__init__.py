@@ -1,0 +1,1 @@
+"""Numbers to intervals, tests and verdicts; no torch, no files."""
