@@ -6,6 +6,7 @@ from . import metrics as metrics
 from . import models as models
 from . import plots as plots
 from . import recipes as recipes
+from . import statistics as statistics
 from . import testing as testing
 from .data.dataset import FashionMNISTCSV as FashionMNISTCSV
 from .data.source import load_data as load_data

@@ -102,8 +102,9 @@ def run(trials: int, seed: int) -> Score:
                 good = ending.result == wanted
             elif times == 1:
                 in_the_fit = ending.code == code and (folder / "handlers").exists()
-                # The fit was over and its handlers gone: the signal does what it always did.
-                after_it = ending.code == -kind and ended
+                # The fit was over and its handlers gone: the signal does what it always did, also
+                # while the child tells what came of it.
+                after_it = ending.code in (-kind, TOLD_NOTHING) and ended
                 good = (in_the_fit or after_it) and saved and (folder / "closed").exists()
             else:  # the second one ends it at once, also while the child tells what came of it
                 good = ending.code in (code, -kind, TOLD_NOTHING)

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.statistics.bootstrap import bootstrap_differences
+from fmnistlab.statistics.judgement import SMALLEST, verdict
 from fmnistlab.statistics.two_way import Estimate, accuracy_estimates, difference, spread
-from fmnistlab.statistics.verdict import SMALLEST, verdict
 
 
 def runs(text: str) -> np.ndarray:
@@ -204,6 +204,15 @@ def test_the_bootstrap_agrees_with_the_closed_form(seed: int) -> None:
     assert abs(drawn.mean() - found.all_images.value) < 4 * drawn.std() / math.sqrt(1500)
     ratio = drawn.var() / found.all_images.variance
     assert 0.6 < ratio < 2.2
+
+
+def test_the_bootstrap_draws_images_too() -> None:
+    """Of runs that are all alike only the images are left to vary."""
+    generator = np.random.default_rng(0)
+    one, other = (np.stack([generator.random(2000) < p] * 3).astype(np.uint8) for p in (0.9, 0.8))
+    drawn = bootstrap_differences(one, other, draws=3000)
+    per_image = np.var(one[0].astype(float) - other[0])
+    assert drawn.std() == pytest.approx(math.sqrt(per_image / 2000), rel=0.05)
 
 
 def test_the_accuracy_of_one_model_has_both_intervals() -> None:

@@ -11,7 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.statistics.two_runs import TwoRuns, chance_to_beat, holm, two_runs
+from fmnistlab.statistics.single_runs import TwoRuns, chance_to_beat, holm, two_runs
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.statistics.judgement import verdict
 from fmnistlab.statistics.two_way import Difference, Estimate
-from fmnistlab.statistics.verdict import verdict
 
 
 def found(value: float, these: float, all_images: float) -> Difference:
@@ -33,6 +33,7 @@ def said(difference: Difference, smallest: float = 0.005) -> str:
         (found(-0.0060, 0.0022, 0.0022), "linearnet is better than cnn: "),
         (found(0.0060, 0.0022, 0.0040), "cnn is better than linearnet on these images; "),
         (found(0.0002, 0.0010, 0.0012), "cnn and linearnet are practically equal: "),
+        (found(0.0020, 0.0018, 0.0018), "cnn and linearnet are practically equal: "),
         (found(0.0030, 0.0004, 0.0010), "cnn is better than linearnet: "),
         (found(0.0020, 0.0022, 0.0040), "cnn and linearnet cannot be told apart: "),
     ],
