@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks.csv_readers import READERS
-from benchmarks.machine import limit_cores, peak_memory
+from benchmarks.machine import peak_memory
 from benchmarks.processes import Measurement
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    limit_cores(options.threads)
     result = (
         write(options.file) if options.reader == "write" else measure(options.reader, options.file)
     )

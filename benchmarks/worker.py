@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contenders import CONTENDERS, import_contender
 from benchmarks.images import Images, image_folder, load_images
-from benchmarks.machine import limit_cores, peak_memory
+from benchmarks.machine import peak_memory
 from benchmarks.processes import Measurement
 from benchmarks.task import Task
 
@@ -92,7 +92,6 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = options.folder or stack.enter_context(image_folder())
         fit, valid = load_images(folder, "fit").first(options.images), load_images(folder, "valid")
-    limit_cores(options.threads)
     # Libraries may print to standard output, which belongs to the result.
     with contextlib.redirect_stdout(sys.stderr):
         kind = import_contender(options.contender)
