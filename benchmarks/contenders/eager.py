@@ -27,7 +27,7 @@ class Eager(TorchContender, Evaluator):
         super().__init__(task)
         if task.model == "cnn":
             last = torch.channels_last
-            self.module.to(memory_format=last)  # type: ignore[call-overload] # torch's stub lacks it
+            self.module.to(memory_format=last)  # type: ignore[call-overload] # the stub lacks it
 
     def epoch(self, images: Images) -> Callable[[], float]:
         """Returns what trains for one epoch and gives the mean loss."""
