@@ -50,6 +50,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"run_folder"},
         {"records"},
         {"config"},
+        {"parts"},
         {"description"},
         {"experiment"},
         {"verification"},
