@@ -53,7 +53,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"parts"},
         {"description"},
         {"experiment"},
-        {"verification"},
+        {"sweep", "verification"},
+        {"comparison"},
     ],
 }
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+import fmnistlab.cli.compare
 import fmnistlab.cli.data
 import fmnistlab.cli.evaluate
 import fmnistlab.cli.models
@@ -30,6 +31,7 @@ _COMMANDS = (
     fmnistlab.cli.evaluate,
     fmnistlab.cli.predict,
     fmnistlab.cli.verify,
+    fmnistlab.cli.compare,
     fmnistlab.cli.models,
     fmnistlab.cli.data,
 )

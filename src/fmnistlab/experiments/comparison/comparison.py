@@ -112,10 +112,17 @@ class Comparison:
         comments = [f"% {sentence}" for sentence in (*self.verdicts, *self.notes)]
         return "\n".join([latex_table(_COLUMNS, self._rows()), *comments])
 
+    def to_text(self, *, width: int = 1000) -> str:
+        """Returns the table and what can be said, as plain text.
+
+        Args:
+            width: characters that a line of the table should not exceed.
+        """
+        table = format_table(_COLUMNS, self._rows(), width=width)
+        return "\n".join([table, "", *self.verdicts, *self.notes])
+
     def __str__(self) -> str:
-        return "\n".join(
-            [format_table(_COLUMNS, self._rows(), width=1000), "", *self.verdicts, *self.notes]
-        )
+        return self.to_text()
 
     __repr__ = __str__
 

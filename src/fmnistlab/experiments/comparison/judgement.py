@@ -134,9 +134,9 @@ class ComparedPair:
         words = [str(self.verdict)]
         if self.verdict.finding in ("not told apart", "better on these images"):
             words.append(
-                f"This comparison had a chance of 80 % to show {_points(self.smallest_shown)}; with "
-                f"any number of seeds the limit is {_points(self.limit)}, the rest is the size of "
-                "the test set."
+                f"This comparison had a chance of 80 % to show {_points(self.smallest_shown)}; "
+                f"with any number of seeds the limit is {_points(self.limit)}, the rest is the "
+                "size of the test set."
             )
         return " ".join(words)
 

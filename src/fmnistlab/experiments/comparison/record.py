@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fmnistlab.errors import RunFolderError
+from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.kinds import Count, Fraction, Seed
@@ -64,12 +64,19 @@ class ComparisonRecord:
         requests: what was asked for, the first time first.
         result: what came of it, for readers; None before the first end. It is never read back:
             what lies in the run folders counts.
+
+    Raises:
+        ConfigurationError: nothing was asked for.
     """
 
     format: Literal[1] = 1
     variants: dict[str, VariantRecord]
     requests: tuple[RequestRecord, ...]
     result: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        if not self.requests:
+            raise ConfigurationError("requests: must not be empty.")
 
     @property
     def extensions(self) -> tuple[str, ...]:

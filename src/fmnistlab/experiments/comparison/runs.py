@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from fmnistlab.errors import ConfigurationError, RunFolderError
+from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.failure import read_failure
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.predictions import in_order_of_images, read_predictions
-from fmnistlab.experiments.records.reading import read_history, read_result
+from fmnistlab.experiments.records.reading import read_config, read_history, read_result
 from fmnistlab.experiments.records.result import RunResult
+from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import FolderState, folder_state
 from fmnistlab.shapes import UInt8
 from fmnistlab.training.records.history import History
@@ -85,8 +88,12 @@ class FinishedGroup(NamedTuple):
     images: str
 
 
-def read_group(group: Group) -> FinishedGroup:
+def read_group(group: Group, reasons: Mapping[Path, str]) -> FinishedGroup:
     """Reads what is there of a variant's runs; what cannot be read counts as failed.
+
+    Args:
+        group: the runs.
+        reasons: why runs failed, by folder, where the folder itself may not be able to say it.
 
     Raises:
         ConfigurationError: two runs were not tested on the same images.
@@ -96,7 +103,10 @@ def read_group(group: Group) -> FinishedGroup:
     for seed, folder in sorted(group.folders.items()):
         try:
             state = _state(folder)
-            run = ComparedRun(group.name, seed, folder, state, _reason(folder, state))
+            reason = reasons.get(folder) or _reason(folder, state)
+            if reason is not None:
+                state = "failed"
+            run = ComparedRun(group.name, seed, folder, state, reason)
             if state == "done":
                 result, history = read_result(folder), read_history(folder)
                 found = read_predictions(folder)
@@ -140,3 +150,43 @@ def _state(folder: Path) -> RunState:
 def _reason(folder: Path, state: RunState) -> str | None:
     failure = read_failure(folder) if state == "failed" else None
     return None if failure is None else failure.reason
+
+
+def group_runs(folders: Sequence[Path]) -> list[Group]:
+    """Returns finished runs by what they were trained with; those of a group differ by seed.
+
+    Args:
+        folders: run folders.
+
+    Raises:
+        RunFolderError: one is not the folder of a finished training.
+        ConfigurationError: two are of the same training and seed.
+    """
+    groups: list[Group] = []
+    for folder in folders:
+        RunFolder.open(folder)
+        config = read_config(folder)
+        training = TrainingIdentity.of(config)
+        group = next((group for group in groups if group.training == training), None)
+        if group is None:
+            group = Group(_name(config.model.name, training, groups), training, {})
+            groups.append(group)
+        if config.seed in group.folders:
+            raise ConfigurationError(
+                f"{folder} and {group.folders[config.seed]} are the same training with the same "
+                f"seed, {config.seed}. Name it once."
+            )
+        group.folders[config.seed] = folder
+    return groups
+
+
+def _name(model: str, training: TrainingIdentity, others: Sequence[Group]) -> str:
+    """Returns a name that tells a group from others: its model, and how its recipe differs."""
+    taken = [group.name for group in others]
+    if model not in taken:
+        return model
+    plain = next(group.training for group in others if group.name == model)
+    one, other = ({**part.recipe, **part.model.options} for part in (plain, training))
+    found = list(differing(one, other))
+    name = f"{model}@{','.join(f'{place}={new}' for place, _, new in found)}"
+    return name if name not in taken and found else f"{model}#{len(others) + 1}"
