@@ -14,6 +14,8 @@ from .records.reading import read_history as read_history
 from .records.reading import read_result as read_result
 from .records.result import RunResult as RunResult
 from .run_folder import RunFolder as RunFolder
+from .sweep.found import FoundRun as FoundRun
+from .sweep.found import find_runs as find_runs
 from .sweep.variant import Variant as Variant
 from .verification import Verification as Verification
 from .verification import verify_run as verify_run

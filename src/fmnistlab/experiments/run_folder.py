@@ -165,6 +165,18 @@ class RunFolder:
         return cls(path)
 
     @property
+    def in_use(self) -> bool:
+        """Whether another training is writing there now."""
+        if not (self.path / LOCK).exists():
+            return False
+        try:
+            self._lock.acquire()
+        except (Timeout, OSError, RuntimeError):
+            return True
+        self._lock.release()
+        return False
+
+    @property
     def checkpoint(self) -> Path:
         """The checkpoint file."""
         return self.path / CHECKPOINT

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from fmnistlab import seeding
-from fmnistlab.errors import ConfigurationError, RunFolderError
+from fmnistlab.errors import ConfigurationError, RunFolderError, Terminated
 from fmnistlab.experiments.comparison.comparison import Comparison
 from fmnistlab.experiments.comparison.judgement import judge_pairs, judge_variant
 from fmnistlab.experiments.comparison.pictures import write_pictures
@@ -37,6 +37,7 @@ from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.wording import setting
 from fmnistlab.models.registry import list_models
 from fmnistlab.statistics.judgement import SMALLEST
+from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
@@ -157,9 +158,13 @@ def compare(
                 for path in part.folders.values()
                 if any(task.config.out == path for task in tasks)
             }
-            with progress_bar(lengths):
-                jobs = n_jobs if tasks[0].config.device == "cpu" else 1
-                outcomes = train_all(tasks, n_jobs=jobs, fail_fast=fail_fast)
+            jobs = n_jobs if choose_device(device).type == "cpu" else 1
+            try:
+                with progress_bar(lengths):
+                    outcomes = train_all(tasks, n_jobs=jobs, fail_fast=fail_fast)
+            except (KeyboardInterrupt, Terminated):
+                _logger.warning("%s: what is trained is kept; the same call goes on", folder)
+                raise
     reasons = {one.folder: one.reason for one in outcomes if one.reason is not None}
     found = [read_group(group, reasons) for group in (*trained, *ready)]
     comparison = Comparison(

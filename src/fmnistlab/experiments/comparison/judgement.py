@@ -142,16 +142,18 @@ class ComparedPair:
 
     def _of_two_runs(self) -> str:
         """Words about two files, when there is nothing to be said of two ways to train."""
-        found = self.two_runs
+        found, names = self.two_runs, (self.one, self.other)
         if found is None:
             return f"{self.one} and {self.other}: no runs to compare."
-        low, high = (100 * end for end in found.estimate.interval())
+        if found.estimate.value < 0:
+            names = names[::-1]
+        estimate = dataclasses.replace(found.estimate, value=abs(found.estimate.value))
+        low, high = (100 * end for end in estimate.interval())
         return (
-            f"Of {self.one} and {self.other} one has a single run, so nothing can be said about "
-            "which way to train is better: another seed gives another run. Of these two runs "
-            f"{self.one}'s is right on {100 * found.estimate.value:+.2f} points of "
-            f"{found.images:,} images more ({low:+.2f} to {high:+.2f}; McNemar's exact p = "
-            f"{found.p_exact:.3g})."
+            f"{self.one} or {self.other} has a single run, so it cannot be said which way to train "
+            f"is better: another seed gives another run. Of the two first runs that of {names[0]} "
+            f"is better than that of {names[1]}: {100 * estimate.value:+.2f} points (other images "
+            f"{low:+.2f} to {high:+.2f}; McNemar's exact p = {found.p_exact:.3g})."
         )
 
 

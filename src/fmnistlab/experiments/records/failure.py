@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from fmnistlab.experiments.records.kinds import Seed
 from fmnistlab.experiments.records.reading import read_record
 from fmnistlab.experiments.run_folder_state import FAILURE
 
@@ -16,11 +17,15 @@ class FailureRecord:
 
     Attributes:
         format: version of this record.
+        model: name of the model.
+        seed: of the training.
         reason: in words.
         traceback: its end, as Python prints it.
     """
 
     format: Literal[1] = 1
+    model: str
+    seed: Seed
     reason: str
     traceback: str
 

@@ -27,7 +27,7 @@ from fmnistlab.foundation.atomic_file import write_atomically
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.terminal import describe, printable
-from fmnistlab.models.registry import register_model
+from fmnistlab.models.registry import model_name, register_model
 
 OutcomeState: TypeAlias = Literal["done", "failed", "in use"]
 """What came of a training: it finished, it failed, or another process is at it."""
@@ -93,7 +93,7 @@ def run_task(task: Task) -> Outcome:
         return Outcome(config.out, "in use", str(error))
     except Exception as error:  # noqa: BLE001 - told in the outcome; the other trainings go on
         reason = describe(error)
-        _note_failure(config.out, reason)
+        _note_failure(config.out, config, reason)
         return Outcome(config.out, "failed", reason)
     return Outcome(config.out, "done")
 
@@ -158,15 +158,17 @@ def _restore_predictions(
     _logger.warning("%s Predicted again from the checkpoint: the same bits.", damaged)
 
 
-def _note_failure(folder: Path, reason: str) -> None:
+def _note_failure(folder: Path, config: ExperimentConfig, reason: str) -> None:
     """Writes why a training failed, if there is any way to."""
     trace = printable(traceback.format_exc()[-_LONGEST_TRACEBACK:], lines=True)
-    told = dataclasses.asdict(FailureRecord(reason=reason, traceback=trace))
+    told = FailureRecord(
+        model=model_name(config.model), seed=config.seed, reason=reason, traceback=trace
+    )
     try:
         if folder_state(folder) not in (FolderState.EMPTY, FolderState.BEGUN):
             return  # it is not ours, or holds a result
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(folder / FAILURE) as stream:
-            stream.write((json_text(told) + "\n").encode())
+            stream.write((json_text(dataclasses.asdict(told)) + "\n").encode())
     except OSError as error:
         _logger.warning("%s: why its training failed cannot be noted: %s", folder, error)
