@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -267,7 +268,11 @@ def _groups(planned: Sequence[Planned], folder: Path | None, seeds: Sequence[int
 
 def _finished(groups: Sequence[Group]) -> int:
     folders = [path for group in groups for path in group.folders.values()]
-    return sum(folder_state(path) is FolderState.FINISHED for path in folders)
+    finished = 0
+    for path in folders:
+        with contextlib.suppress(RunFolderError):  # it will be told as a failed run
+            finished += folder_state(path) is FolderState.FINISHED
+    return finished
 
 
 def _ready_record(group: Group) -> VariantRecord:
