@@ -65,6 +65,11 @@ def test_a_message_is_printable_whoever_prints_it(kind: type[FmnistlabError]) ->
     assert (type(again), str(again)) == (type(error), str(error))
 
 
+def test_the_end_by_a_signal_keeps_its_code_on_the_way_out_of_a_worker_process() -> None:
+    again = pickle.loads(pickle.dumps(errors.Terminated(15)))
+    assert (type(again), again.code) == (errors.Terminated, 143)
+
+
 def test_a_message_may_have_lines_but_no_end_of_them() -> None:
     assert str(FmnistlabError("a\n\tb")) == "a\n\tb"
     assert len(str(FmnistlabError("x" * 100_000))) <= 2000

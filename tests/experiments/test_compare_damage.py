@@ -125,6 +125,19 @@ def test_a_run_folder_that_stands_in_for_another_is_no_run_of_its_seed(out: Path
     assert 'another model.name: "other", and not "one"' in str(failure.reason)
 
 
+def test_what_a_kill_left_in_a_finished_run_is_removed(out: Path) -> None:
+    before, hurt = facts(out), hurt_run(out)
+    kept = {path: path.stat().st_ino for path in hurt.iterdir()}
+    (hurt / ".fmnistlab.lock").touch()
+    (hurt / ".predictions.safetensors.0123abcd.tmp").write_bytes(b"half")
+    (hurt / "checkpoints").mkdir()
+    for name in ("step-00000003.safetensors", ".step-00000006.safetensors.0123abcd.tmp"):
+        shutil.copy(hurt / "checkpoint.safetensors", hurt / "checkpoints" / name)
+    assert not small(out, "one", "other").failures
+    assert facts(out) == before
+    assert {path: path.stat().st_ino for path in hurt.iterdir()} == kept
+
+
 AGAIN = {"config.json": (), "history.json": (), "result.json": ("missing",)}
 """Records, and what makes a run one that is not finished."""
 

@@ -141,6 +141,17 @@ def test_what_cannot_be_sent_to_another_process_is_named(here: Path) -> None:
     assert not small(here / "out", model, plain("other")).failures
 
 
+def test_processes_that_are_used_again_write_where_this_one_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stay in the folder in which the first call has started them."""
+    for name in ("first", "second"):
+        (here / name).mkdir()
+        monkeypatch.chdir(here / name)
+        assert not small(Path("out"), plain("one"), n_jobs=2).failures
+        assert len([*(here / name / "out" / "runs").glob("*/result.json")]) == 2
+
+
 def test_the_log_says_what_is_to_be_made(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     small(here / "out", plain("one"), plain("other"))

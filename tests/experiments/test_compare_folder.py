@@ -15,6 +15,7 @@ from tests.run_files import HOSTILE, falsify, put
 from fmnistlab.cli.main import run
 from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.comparison.compare import compare
+from fmnistlab.experiments.sweep.schedule import train_all
 from fmnistlab.experiments.sweep.variant import Variant
 from fmnistlab.foundation.terminal import printable
 from fmnistlab.models import registry
@@ -244,6 +245,26 @@ def test_what_is_added_before_anything_is_finished_is_no_extension(
     found = small(here / "out", "one", "other", seeds=3)
     assert len(json.loads((here / "out" / "comparison.json").read_text())["requests"]) == 2
     assert not found.extended
+
+
+def test_another_call_may_ask_for_more_meanwhile_and_writes_what_came_of_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def asked_meanwhile(tasks: Any, **settings: Any) -> Any:
+        monkeypatch.undo()
+        monkeypatch.chdir(here)
+        outcomes = train_all(tasks, **settings)
+        small(here / "out", "linearnet", seeds=3)
+        return outcomes
+
+    monkeypatch.setattr("fmnistlab.experiments.comparison.compare.train_all", asked_meanwhile)
+    found = small(here / "out", "linearnet", seeds=2)
+    assert found.variants[0].seeds == (0, 1)
+    assert "is extended by another call, which will write it" in caplog.text
+    written = json.loads((here / "out" / "comparison.json").read_text())
+    assert [asked["seeds"] for asked in written["requests"]] == [[0, 1], [0, 1, 2]]
+    assert written["result"]["variants"][0]["seeds"] == [0, 1, 2]
+    assert "Extended after 2 runs" in (here / "out" / "comparison.md").read_text()
 
 
 def test_one_seed_says_nothing_of_ways_to_train(here: Path) -> None:

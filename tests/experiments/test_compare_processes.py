@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -215,6 +216,25 @@ def test_a_signal_ends_all_processes_and_the_same_call_goes_on(
         if path.name in FILES:
             now = path.stat()
             assert (now.st_ino, now.st_mtime_ns) == (then.st_ino, then.st_mtime_ns), path
+    assert run([*call[:-2], "--jobs", "1", "--out", str(here / "fresh")]) == 0
+    assert facts(here / "out") == facts(here / "fresh")
+
+
+def test_what_a_killed_command_leaves_running_is_waited_for(here: Path) -> None:
+    """Its processes go on with what they were given; they end by themselves minutes later."""
+    call = words(here / "out", "linearnet", seeds="4", jobs=2, epochs=15)
+    process = cli(*call)
+    while process.poll() is None and not [*here.glob("out/runs/*/config.json")]:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    again = [*call[:-2], "--jobs", "1", "--out", str(here / "out")]
+    assert run(again) == 0
+    kept = {path: path.stat().st_mtime_ns for path in here.glob("out/runs/*/result.json")}
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    assert run(again) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert run([*call[:-2], "--jobs", "1", "--out", str(here / "fresh")]) == 0
     assert facts(here / "out") == facts(here / "fresh")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
+from collections.abc import Iterator
 
 from fmnistlab.foundation.terminal import LIMIT, describe, printable
 
@@ -20,6 +22,34 @@ def get_logger(name: str) -> logging.Logger:
     logger = logging.getLogger(name)
     logger.addFilter(_clean)  # the same filter is never added twice
     return logger
+
+
+class _Keeper(logging.Handler):
+    """Keeps messages, from warnings on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def kept_warnings() -> Iterator[list[str]]:
+    """Keeps what fmnistlab logs inside the block, from warnings on, instead of handing it on.
+
+    Yields:
+        The messages, printable, as they come.
+    """
+    keeper, logger = _Keeper(), logging.getLogger("fmnistlab")
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(keeper)
+    try:
+        yield keeper.messages
+    finally:
+        logger.removeHandler(keeper)
+        logger.propagate = propagated
 
 
 class PrintableFormatter(logging.Formatter):

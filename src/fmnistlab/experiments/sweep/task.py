@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import os
 import traceback
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import FAILURE, PREDICTIONS, FolderState, folder_state
 from fmnistlab.foundation.atomic_file import write_atomically
 from fmnistlab.foundation.json_text import json_text
-from fmnistlab.foundation.logger import get_logger
+from fmnistlab.foundation.logger import get_logger, kept_warnings
 from fmnistlab.foundation.terminal import describe, printable
 from fmnistlab.models.registry import model_name, register_model
 
@@ -74,17 +73,6 @@ class Task:
     process: int = dataclasses.field(default_factory=os.getpid)
 
 
-class _Kept(logging.Handler):
-    """Keeps what is logged, for the process that asked: only that one has handlers for it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
 def run_task(task: Task) -> Outcome:
     """Trains, or goes on with what was begun; a finished training is not repeated.
 
@@ -99,15 +87,9 @@ def run_task(task: Task) -> Outcome:
     """
     if task.process == os.getpid():
         return _run(task)
-    kept, logger = _Kept(), logging.getLogger("fmnistlab")
-    propagated, logger.propagate = logger.propagate, False
-    logger.addHandler(kept)
-    try:
+    with kept_warnings() as warnings:  # the process that asked has handlers for them
         outcome = _run(task)
-    finally:
-        logger.removeHandler(kept)
-        logger.propagate = propagated
-    return dataclasses.replace(outcome, warnings=tuple(kept.lines))
+    return dataclasses.replace(outcome, warnings=tuple(warnings))
 
 
 def _run(task: Task) -> Outcome:
