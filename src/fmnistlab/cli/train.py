@@ -172,7 +172,8 @@ def _train(options: argparse.Namespace) -> int:
         callbacks.append(EpochTable())
     if options.verbose:
         callbacks.append(LogLines())
-    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
+    for name in ("experiment", "parts"):
+        get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     get_logger("fmnistlab.training.checkpoints.resume").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         experiment = run_experiment(config, callbacks)
