@@ -125,7 +125,7 @@ def _draw(axes: Axes, differences: Mapping[str, Difference], smallest: float, wi
         *estimate_entries("difference of the mean accuracies"),
         (Patch(linewidth=0, **zone), f"less than {100 * smallest:g} points: too small to matter"),
     ]
-    write_legend_below(axes, entries, 0.75 * width)
+    write_legend_below(axes, entries, 0.7 * width)
 
 
 def _write_values(axes: Axes, differences: Sequence[Difference], width: float) -> None:

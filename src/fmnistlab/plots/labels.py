@@ -6,7 +6,7 @@ a fine grid, the one that covers the least, and of those the nearest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,13 @@ _NEAR: Final = 0.14
 _BESIDE: Final = 0.1
 _SAME: Final = 0.02
 _OTHER_NEAR: Final = 0.05
+_LEADER: Final[dict[str, Any]] = {
+    "arrowstyle": "-",
+    "color": GREY,
+    "linewidth": 0.7,
+    "shrinkA": 3,
+    "shrinkB": 0,
+}
 _LEADER_PIECES: Final = 16
 # How bad it is to cover what; a place is worse by these than any other by its distance.
 _TEXT: Final = 100.0
@@ -193,7 +200,7 @@ class Labels:
             xytext=self._fraction(*point),
             xycoords="axes fraction",
             textcoords="axes fraction",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.7, "shrinkA": 4},
+            arrowprops=_LEADER,
             zorder=3,
         )
         for share in np.linspace(0, 1, _LEADER_PIECES).tolist():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     Entries: TypeAlias = Sequence[tuple[Any, str]]
 
-HANDLE: Final = 0.5
+HANDLE: Final = 0.6
 """Inches of a legend that a name does not have: the line beside it, and the gaps."""
 
 LINE: Final = 0.18

@@ -35,7 +35,7 @@ _MARKS: Final = 6  # on a line
 _LONGEST_NAME: Final = 2.2
 _WIDTH: Final = 8.6
 _HEIGHT: Final = 3.7
-_MARGINS: Final = 0.3
+_MARGINS: Final = 0.9
 
 
 class _Variant(NamedTuple):
@@ -89,10 +89,11 @@ def plot_seeds(
     if band not in _BANDS:
         raise refused("band", band, '"range", "interval" or None')
     above = 0.3 if title else 0.0
-    entries = _entries(variants, band if counts else None)
-    width = _WIDTH if figure is None else float(figure.bbox.width) / figure.dpi
+    width = (_WIDTH if figure is None else float(figure.bbox.width) / figure.dpi) - _MARGINS
+    entries = _entries(variants, band if counts else None, max(1.0, width - HANDLE))
     columns = _columns(entries, width)
-    room = LINE * math.ceil(len(entries) / columns)
+    lines = sum(1 + name.count("\n") for _, name in entries)
+    room = LINE * math.ceil(lines / columns)
     figure = figure_to_draw_on(figure, _WIDTH, _HEIGHT + above + room)
     height = float(figure.bbox.height) / figure.dpi
     grid = figure.add_gridspec(2, 2, height_ratios=(max(height - above - room, room), room))
@@ -111,7 +112,7 @@ def plot_seeds(
     return figure
 
 
-def _variants(histories: Mapping[str, Sequence[History]]) -> list[_Variant]:
+def _variants(histories: Mapping[str, Sequence[History] | History]) -> list[_Variant]:
     """Returns what is drawn, with colors and markers.
 
     Raises:
@@ -217,25 +218,31 @@ def _ends(
     return mean - half, mean + half
 
 
-def _entries(variants: Sequence[_Variant], band: Band | None) -> Entries:
-    """Returns what the legend says: the variants, then the kinds of lines."""
+def _entries(variants: Sequence[_Variant], band: Band | None, width: float) -> Entries:
+    """Returns what the legend says, in lines of a width: the variants, then kinds of lines."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 - optional, and slow to import
-    from matplotlib.patches import Patch  # noqa: PLC0415 - likewise
 
     ruler = Ruler(SMALL)
     entries: list[tuple[Any, str]] = []
     for variant in variants:
         count = len(variant.histories)
-        name = f"{ruler.fit(variant.name, _LONGEST_NAME)}, {count} seed{'s' if count > 1 else ''}"
+        seeds = f"{count} seed{'s' if count > 1 else ''}"
+        name = f"{ruler.fit(variant.name, min(_LONGEST_NAME, width))}, {seeds}"
         line = Line2D([], [], linewidth=1.8, markersize=5, **variant.style)
         entries.append((line, name if variant.validated else f"{name}, training"))
-    if band is None:
-        return entries
+    kinds = [] if band is None else _kinds(variants, band)
+    return [(mark, ruler.fit(name, width, lines=3)) for mark, name in [*entries, *kinds]]
+
+
+def _kinds(variants: Sequence[_Variant], band: Band) -> Entries:
+    """Returns what the legend says of the kinds of lines."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415 - optional, and slow to import
+    from matplotlib.patches import Patch  # noqa: PLC0415 - likewise
+
     lengths = [{len(history) for history in variant.histories} for variant in variants]
     unequal = any(len(found) > 1 for found in lengths)
     mean = "mean, as far as all seeds went" if unequal else "mean of the seeds"
     return [
-        *entries,
         (Line2D([], [], color=GREY, linewidth=1.8), mean),
         (Line2D([], [], color=GREY, linewidth=0.7), "one seed"),
         (Patch(facecolor=GREY, alpha=0.25, linewidth=0), _BANDS[band]),
@@ -245,5 +252,5 @@ def _entries(variants: Sequence[_Variant], band: Band | None) -> Entries:
 def _columns(entries: Entries, width: float) -> int:
     """Returns how many columns of a legend fit into a width in inches, at most three."""
     ruler = Ruler(SMALL)
-    widest = max(ruler.width(name) for _, name in entries) + HANDLE
-    return min(3, len(entries), max(1, int((width - _MARGINS) / widest)))
+    widest = max(ruler.width(line) for _, name in entries for line in name.split("\n"))
+    return min(3, len(entries), max(1, int(width / (widest + HANDLE))))

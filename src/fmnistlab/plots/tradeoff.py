@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from fmnistlab.errors import ConfigurationError
@@ -13,7 +14,8 @@ from fmnistlab.plots.estimates import check_finite, draw_estimate, ends, estimat
 from fmnistlab.plots.figures import FigureT, check_alone, figure_to_draw_on, lay_out
 from fmnistlab.plots.labels import Box, Labels
 from fmnistlab.plots.legends import Entries, write_legend_below
-from fmnistlab.plots.style import GREY, INK, MEDIUM, frame, title_axes, title_figure
+from fmnistlab.plots.style import GREY, INK, MEDIUM, SMALL, frame, title_axes, title_figure
+from fmnistlab.plots.words import Ruler
 from fmnistlab.statistics.references import REPORTED, Reference
 from fmnistlab.statistics.two_way import Difference
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 _WIDTH: Final = 8.6
 _HEIGHT: Final = 5.6
 _LONGEST_NAME: Final = 1.8
-_TICK: Final = 0.75  # inches that the number of a tick needs
+_TICK_GAP: Final = 0.15
+_BESIDE_AXES: Final = 1.0
 _MARK: Final = 0.08
 _PAD: Final = 1.6  # more than the square root of 2.5, so that 1, 2, 5, 10 have one inside
 _LINE: Final[dict[str, Any]] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3))}
@@ -159,27 +162,39 @@ def _describe(
     if logarithmic:
         axes.set_xscale("log")
         low, high = low / _PAD, high * _PAD
-        ticks = _ticks(low, high, max(1, int(0.7 * width / _TICK)))
-        axes.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks])
+        ticks = _ticks(low, high, width - _BESIDE_AXES)
+        axes.set_xticks(ticks, list(map(_tick_text, ticks)))
         axes.set_xticks([], minor=True)
     axes.set_xlim(low if logarithmic else 0, high if logarithmic else 1.15 * high)
     label = "parameters" if x == "parameters" else "seconds of one training"
     scale = " (logarithmic scale)" if logarithmic else ""
     axes.set_xlabel(f"{label}{scale}", fontsize=MEDIUM, color=INK)
     axes.set_ylabel("accuracy (fraction)", fontsize=MEDIUM, color=INK)
-    write_legend_below(axes, _entries(references), 0.9 * width)
+    write_legend_below(axes, _entries(references), width - _BESIDE_AXES)
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Returns round numbers between two others, at most so many, at least one if there is one."""
+def _ticks(low: float, high: float, width: float) -> list[float]:
+    """Returns round numbers on a logarithmic axis, as many as find room on its width in inches."""
+    ruler = Ruler(SMALL)
+    inches = width / math.log(high / low)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found: list[float] = []
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        all_steps = [step * 10.0**decade for decade in decades for step in steps]
-        found = [tick for tick in all_steps if low <= tick <= high] or found
-        if len(found) <= most:
-            return found
-    return found[:: -(-len(found) // most)]
+    choices = [
+        [step * 10.0**decade for decade in decades for step in steps]
+        for steps in ((1, 2, 5), (1, 3), (1,))
+    ]
+    inside = [[tick for tick in choice if low <= tick <= high] for choice in choices]
+    fewer = [inside[-1][::stride] for stride in range(2, len(decades))]
+    for ticks in [*inside, *fewer]:
+        sizes = [ruler.width(_tick_text(tick)) for tick in ticks]
+        gaps = [inches * math.log(right / left) for left, right in pairwise(ticks)]
+        needed = [_TICK_GAP + (left + right) / 2 for left, right in pairwise(sizes)]
+        if ticks and all(gap >= need for gap, need in zip(gaps, needed, strict=True)):
+            return ticks
+    return inside[0][:1]
+
+
+def _tick_text(tick: float) -> str:
+    return f"{tick:,.0f}" if tick >= 1 else f"{tick:g}"
 
 
 def _entries(references: Sequence[Reference]) -> Entries:
