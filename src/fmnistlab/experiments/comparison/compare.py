@@ -182,7 +182,8 @@ def compare(
         write_comparison_file(folder, "comparison.md", comparison.to_markdown() + "\n")
         write_comparison_file(folder, "comparison.tex", comparison.to_latex() + "\n")
         if pictures:
-            write_pictures(folder, comparison)
+            for note in write_pictures(folder, comparison):
+                _logger.warning(note)
     return comparison
 
 
