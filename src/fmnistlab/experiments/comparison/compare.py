@@ -18,7 +18,7 @@ from fmnistlab.experiments.comparison.record import (
     RequestRecord,
     VariantRecord,
     check_same,
-    read_comparison_record,
+    locked_comparison,
     write_comparison_file,
     write_comparison_record,
 )
@@ -41,6 +41,7 @@ from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.seeds import checked_jobs
 
 AnyVariant: TypeAlias = str | Variant | os.PathLike[str]
 """What can be compared: see `compare`."""
@@ -116,6 +117,7 @@ def compare(
     chosen, given = _sorted_out(variants, recipe)
     wanted = checked_seeds(seeds)
     smallest = number("smallest", smallest, above=0, below=1)
+    n_jobs = checked_jobs(n_jobs)
     config = ExperimentConfig(
         model="",
         data=_absolute(data),
@@ -178,12 +180,7 @@ def compare(
         histories={part.group.name: part.histories for part in found},
     )
     if folder is not None:
-        write_comparison_record(folder, dataclasses.replace(record, result=comparison.to_dict()))
-        write_comparison_file(folder, "comparison.md", comparison.to_markdown() + "\n")
-        write_comparison_file(folder, "comparison.tex", comparison.to_latex() + "\n")
-        if pictures:
-            for note in write_pictures(folder, comparison):
-                _logger.warning(note)
+        _write(folder, record, comparison, pictures=pictures)
     return comparison
 
 
@@ -246,8 +243,9 @@ def _folder(
     out: str | os.PathLike[str] | None, names: Sequence[str], *, trains: bool
 ) -> Path | None:
     if out is not None:
-        return Path(out).expanduser()
-    return Path("runs", safe_name(f"compare-{'-'.join(names)}")) if trains else None
+        return Path(out).expanduser().absolute()  # other processes may be in other folders
+    name = safe_name(f"compare-{'-'.join(names)}")
+    return Path("runs", name).absolute() if trains else None
 
 
 def _absolute(path: str | os.PathLike[str] | None) -> Path | None:
@@ -285,11 +283,26 @@ def _begun(
     Raises:
         RunFolderError: the folder is that of another comparison, or of none, or cannot be written.
     """
-    before = read_comparison_record(folder)
+    with locked_comparison(folder) as before:
+        record = _extended(folder, before, variants, asked)
+        if record is not before:
+            write_comparison_record(folder, record)
+    return record
+
+
+def _extended(
+    folder: Path,
+    before: ComparisonRecord | None,
+    variants: Mapping[str, VariantRecord],
+    asked: RequestRecord,
+) -> ComparisonRecord:
+    """Returns the record of a comparison with what is asked for now, the same one if it has it.
+
+    Raises:
+        RunFolderError: it is the record of another comparison.
+    """
     if before is None:
-        record = ComparisonRecord(variants=dict(variants), requests=(asked,), result=None)
-        write_comparison_record(folder, record)
-        return record
+        return ComparisonRecord(variants=dict(variants), requests=(asked,), result=None)
     last = before.requests[-1]
     for what, then, now in (
         ("variants", last.variants, asked.variants),
@@ -307,8 +320,27 @@ def _begun(
             check_same(folder, name, before.variants[name], variant)
     if dataclasses.replace(asked, finished=last.finished) == last:
         return before
-    record = ComparisonRecord(
+    return ComparisonRecord(
         variants={**before.variants, **variants}, requests=(*before.requests, asked), result=None
     )
-    write_comparison_record(folder, record)
-    return record
+
+
+def _write(
+    folder: Path, record: ComparisonRecord, comparison: Comparison, *, pictures: bool
+) -> None:
+    """Writes what came of a comparison, unless another call has asked for more meanwhile.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    with locked_comparison(folder) as now:
+        if now is None or now.requests != record.requests:
+            _logger.warning("%s: is extended by another call, which will write it", folder)
+            return
+        result = {name: v for name, v in comparison.to_dict().items() if name != "folder"}
+        write_comparison_record(folder, dataclasses.replace(record, result=result))
+        write_comparison_file(folder, "comparison.md", comparison.to_markdown() + "\n")
+        write_comparison_file(folder, "comparison.tex", comparison.to_latex() + "\n")
+        if pictures:
+            for note in write_pictures(folder, comparison):
+                _logger.warning(note)

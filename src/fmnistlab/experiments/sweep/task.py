@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from torch import nn
 
-from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError
+from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError, Terminated
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.experiment import Experiment, run_with
 from fmnistlab.experiments.parts import Parts, load_parts
@@ -83,15 +83,17 @@ def run_task(task: Task) -> Outcome:
     config = task.config
     if config.out is None:
         raise ConfigurationError("A task needs a run folder.")
-    if task.factory is not None:
-        register_model(config.model)(task.factory)
     try:
+        if task.factory is not None:
+            register_model(config.model)(task.factory)
         load = functools.partial(_load, fingerprints=task.fingerprints)
         experiment = run_with(config, (), load, tell_kept=False)
         _restore_predictions(experiment, config, task.fingerprints)
     except RunFolderInUseError as error:
         return Outcome(config.out, "in use", str(error))
-    except Exception as error:  # noqa: BLE001 - told in the outcome; the other trainings go on
+    except Terminated:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - told; the other trainings go on
         reason = describe(error)
         _note_failure(config.out, config, reason)
         return Outcome(config.out, "failed", reason)
