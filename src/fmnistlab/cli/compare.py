@@ -129,7 +129,7 @@ def _from_here(folder: Path) -> Path:
 
 def _seeds(word: str) -> int | list[int]:
     """Returns how many seeds, or which."""
-    from fmnistlab.experiments.comparison.compare import MOST_SEEDS
+    from fmnistlab.experiments.comparison.request import MOST_SEEDS
 
     if word.isdecimal():
         return int(word)
