@@ -196,14 +196,14 @@ on_given_figures: dict[str, Callable[[], Figure]] = {
     "intervals on a small figure": lambda: plots.plot_intervals(
         {"cnn - linearnet": gain(0.87), LONG: gain(0.8)}, title=LONG, figure=Figure(figsize=(5, 4))
     ),
-    "intervals on a tiny figure": lambda: plots.plot_intervals(
-        {"cnn - linearnet": gain(0.87)}, figure=Figure(figsize=(3, 3))
+    "intervals on a narrow figure": lambda: plots.plot_intervals(
+        {"cnn - linearnet": gain(0.87)}, figure=Figure(figsize=(3.2, 4.5))
     ),
-    "accuracy on a tiny figure": lambda: plots.plot_tradeoff(
-        models(2), figure=Figure(figsize=(3, 3))
+    "accuracy on a narrow figure": lambda: plots.plot_tradeoff(
+        models(2), figure=Figure(figsize=(3.2, 4.5))
     ),
-    "seeds on a tiny figure": lambda: plots.plot_seeds(
-        {"cnn": seeds(12)}, figure=Figure(figsize=(3.6, 3))
+    "seeds on a narrow figure": lambda: plots.plot_seeds(
+        {"cnn": seeds(12)}, figure=Figure(figsize=(4, 4.5))
     ),
     "accuracy on a small figure": lambda: plots.plot_tradeoff(
         models(6), references=REFERENCES[:1], title=LONG, figure=Figure(figsize=(5, 4.5))

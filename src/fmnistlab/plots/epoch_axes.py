@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fmnistlab.plots.style import INK, LARGE, MEDIUM, frame
+from fmnistlab.plots.style import INK, MEDIUM, frame, title_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ def epoch_axes(axes: Axes, title: str, epochs: int) -> None:
     """Gives axes on which lines are drawn a title, whole epochs and a frame."""
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - optional, and slow to import
 
-    axes.set_title(title, loc="left", fontsize=LARGE, fontweight="bold", color=INK)
+    title_axes(axes, title)
     axes.set_xlabel("epoch", fontsize=MEDIUM, color=INK)
     axes.xaxis.set_major_locator(
         MaxNLocator(integer=True, nbins=8, min_n_ticks=1, steps=[1, 2, 5, 10])
