@@ -3,27 +3,23 @@
     python docs/make_images.py [RUNS]
 
 Both models are trained as in docs/tutorial.md: ten epochs, seed 0; one thread, so that the number
-of cores does not matter. That takes some minutes. The pictures of many seeds are of short trainings
-on the first 6,000 images, seeds 0 to 9. RUNS is where the checkpoints are kept, `runs/docs` if not
-given; a training that is there already is not repeated.
+of cores does not matter. That takes some minutes, and the comparison of docs/accuracy.md, 26 seeds
+of both, half an hour more. RUNS is where the checkpoints are kept, `runs/docs` if not given; a
+training that is there already is not repeated.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 import fmnistlab
 from fmnistlab import plots
 from fmnistlab.data import FashionMNISTCSV
 from fmnistlab.metrics import confusion_matrix
-from fmnistlab.recipes import CLASSIC
-from fmnistlab.statistics import REFERENCES, accuracy_estimates, difference, spread
 from fmnistlab.training.trainer import Trainer
 
 IMAGES = Path(__file__).parent / "images"
@@ -42,56 +38,13 @@ def trained(name: str, train: FashionMNISTCSV, runs: Path) -> Trainer:
     return Trainer.load(path, device="cpu")
 
 
-def of_many_seeds(train: FashionMNISTCSV, test: FashionMNISTCSV, runs: Path) -> dict[str, Figure]:
-    """Returns the pictures of short trainings of two models, one of them with two recipes."""
-    fit_set, valid_set = train.select(range(6_000)).split(valid_fraction=0.2, seed=42)
-    histories, spreads, points = {}, {}, []
-    faster = replace(CLASSIC, learning_rate=0.003)
-    for name, model, recipe in (
-        ("linearnet", "linearnet", CLASSIC),
-        ("cnn", "cnn", CLASSIC),
-        ("cnn, rate 0.003", "cnn", faster),
-    ):
-        trainers = fmnistlab.fit_seeds(
-            model,
-            fit_set,
-            valid_set,
-            seeds=range(10),
-            recipe=recipe,
-            epochs=8,
-            device="cpu",
-            checkpoints=runs / f"seeds-{model}-{recipe.learning_rate}",
-        )
-        right = [
-            np.asarray(trainer.predict(test).labels == test.targets, dtype=np.uint8)
-            for trainer in trainers
-        ]
-        histories[name] = [trainer.history for trainer in trainers]
-        spreads[name] = spread(np.stack(right))
-        seconds = [sum(record.seconds for record in each) for each in histories[name]]
-        points.append(
-            plots.TradeoffPoint(
-                name,
-                sum(parameter.numel() for parameter in trainers[0].model.parameters()),
-                float(np.mean(seconds)),
-                accuracy_estimates(spreads[name]),
-            )
-        )
-    differences = {
-        "cnn \N{MINUS SIGN} linearnet": difference(spreads["cnn"], spreads["linearnet"]),
-        "cnn, rate 0.003 \N{MINUS SIGN} cnn": difference(
-            spreads["cnn, rate 0.003"], spreads["cnn"]
-        ),
-    }
-    told = "8 epochs of 4,800 images, 10 seeds each"
-    # More lines, or longer ones, would take too many bytes.
-    shown = {name: histories[name] for name in ("linearnet", "cnn")}
-    small = Figure(figsize=(7.2, 4.4), facecolor="white")
-    return {
-        "seeds": plots.plot_seeds(shown, title=told, figure=small),
-        "intervals": plots.plot_intervals(differences, title=told),
-        "tradeoff": plots.plot_tradeoff(points, title=told, references=REFERENCES[:1]),
-    }
+def copy_comparison(runs: Path) -> None:
+    """Takes over the pictures of the comparison that docs/accuracy.md tells of."""
+    comparison = fmnistlab.compare(["linearnet", "cnn"], seeds=26, out=runs / "accuracy")
+    for sentence in comparison.verdicts:
+        print(sentence)
+    for shown in ("curves", "intervals", "accuracy-parameters", "accuracy-seconds"):
+        shutil.copy(runs / "accuracy" / f"{shown}.png", IMAGES / f"compared-{shown}.png")
 
 
 def save(name: str, figure: Figure) -> None:
@@ -139,8 +92,7 @@ def main(runs: Path) -> None:
         "predictions-cnn",
     ):
         save(shown, figures[shown])
-    for name, figure in of_many_seeds(train, test, runs).items():
-        save(name, figure)
+    copy_comparison(runs)
 
 
 if __name__ == "__main__":
