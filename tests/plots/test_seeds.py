@@ -165,6 +165,13 @@ def test_a_variant_has_one_color() -> None:
         assert tuple(band.get_facecolor()[0][:3]) == to_rgba(color)[:3]
 
 
+@pytest.mark.parametrize("name", ["$\\frac$", "_hidden"])
+def test_a_legend_shows_a_name_as_it_is(name: str) -> None:
+    figure = plots.plot_seeds({name: seeds(1)})
+    figure.draw_without_rendering()
+    assert legend_of(figure) == [f"{name}, 1 seed"]
+
+
 def test_what_has_no_curves_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no history was given"):
         plots.plot_seeds({})

@@ -93,6 +93,11 @@ def test_a_name_stands_beside_its_dot_or_has_a_line_to_it() -> None:
         assert box.y0 < y < box.y1
     (crowded,) = plots.plot_tradeoff([point("same")] * 12).axes
     assert 6 < len(leaders_in(crowded)) < 12
+    x, y = crowded.transData.transform((26_194, point("same").accuracy.all_images.value))
+    for text in names_in(crowded):
+        box = text.get_window_extent()
+        far = math.hypot(x - min(max(x, box.x0), box.x1), y - min(max(y, box.y0), box.y1))
+        assert far < 1.2 * crowded.figure.dpi
 
 
 def test_a_name_that_is_as_near_to_another_dot_has_a_line_to_its_own() -> None:
@@ -173,8 +178,9 @@ def test_names_fit_the_size_that_given_axes_have() -> None:
         assert plots.plot_tradeoff(models(6), x=x, title="classic", ax=axes) is axes
         assert axes.get_title(loc="left") == "classic"
         assert [text.get_text() for text in names_in(axes)][:2] == ["cnn", "linearnet"]
-    figure = Figure(figsize=(6, 5))
-    check_names(plots.plot_tradeoff(models(12), ax=figure.subplots()))
+    for layout in (None, "constrained", "tight"):
+        figure = Figure(figsize=(6, 3), layout=layout)
+        check_names(plots.plot_tradeoff([point("same")] * 12, ax=figure.subplots()))
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:

@@ -59,7 +59,7 @@ class Labels:
         self._axes = axes
         extent = axes.get_window_extent()
         dpi = axes.figure.dpi
-        self.inside = Box(*(float(side) / dpi for side in extent.extents))
+        self.inside: Box = Box(*(float(side) / dpi for side in extent.extents))
         self._ruler = Ruler(SMALL)
         self._points: list[tuple[float, float]] = []
         self._marks: list[Box] = []
