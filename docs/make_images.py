@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
 import fmnistlab
 from fmnistlab import plots

@@ -115,9 +115,13 @@ def omens(name: str, seeds: int) -> list[float]:
     return [float(seeded_model(name, seed).omen) for seed in range(seeds)]  # type: ignore[arg-type] # it is one
 
 
-def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Returns bytes and time of change of every file below a folder."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+def contents(folder: Path, but: Path | None = None) -> dict[str, tuple[bytes, int]]:
+    """Returns bytes and time of change of every file below a folder, but those of one in it."""
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and (but is None or not path.is_relative_to(but))
+    ]
     return {str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from fmnistlab.errors import Terminated
+from fmnistlab.errors import RunFolderError, Terminated
 from fmnistlab.experiments.comparison.comparison import Comparison
 from fmnistlab.experiments.comparison.judgement import judge_pairs, judge_variant
 from fmnistlab.experiments.comparison.pictures import write_pictures
@@ -202,7 +203,11 @@ def _groups(planned: Sequence[Planned], folder: Path, seeds: Sequence[int]) -> l
 
 def _finished(groups: Sequence[Group]) -> int:
     folders = [path for group in groups for path in group.folders.values()]
-    return sum(folder_state(path) is FolderState.FINISHED for path in folders)
+    finished = 0
+    for path in folders:
+        with contextlib.suppress(RunFolderError):  # it will be told as a failed run
+            finished += folder_state(path) is FolderState.FINISHED
+    return finished
 
 
 def _write(

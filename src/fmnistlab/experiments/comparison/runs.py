@@ -19,6 +19,8 @@ from fmnistlab.experiments.records.reading import read_config, read_history, rea
 from fmnistlab.experiments.records.result import RunResult
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import FolderState, folder_state
+from fmnistlab.experiments.sweep.plan import LONGEST_NAME
+from fmnistlab.foundation.terminal import printable
 from fmnistlab.shapes import UInt8
 from fmnistlab.training.records.history import History
 
@@ -108,6 +110,7 @@ def read_group(group: Group, reasons: Mapping[Path, str]) -> FinishedGroup:
                 state = "failed"
             run = ComparedRun(group.name, seed, folder, state, reason)
             if state == "done":
+                _check_training(folder, group.training, seed)
                 result, history = read_result(folder), read_history(folder)
                 found = read_predictions(folder)
                 order = in_order_of_images(found)
@@ -134,6 +137,22 @@ def read_group(group: Group, reasons: Mapping[Path, str]) -> FinishedGroup:
         runs.append(run)
     correct = np.stack(rows).astype(np.uint8) if rows else np.zeros((0, 0), np.uint8)
     return FinishedGroup(group, tuple(runs), tuple(results), tuple(histories), correct, images)
+
+
+def _check_training(folder: Path, wanted: TrainingIdentity, seed: int) -> None:
+    """Refuses a run whose settings are not those that the name of its folder stands for.
+
+    Raises:
+        RunFolderError: likewise, or the settings cannot be read.
+    """
+    config = read_config(folder)
+    one = {"seed": seed, **dataclasses.asdict(wanted)}
+    other = {"seed": config.seed, **dataclasses.asdict(TrainingIdentity.of(config))}
+    for place, planned, found in differing(one, other):
+        raise RunFolderError(
+            f"{folder}: holds a training with another {place}: {found}, and not {planned}. Remove "
+            "it, and it is made again."
+        )
 
 
 def _state(folder: Path) -> RunState:
@@ -169,7 +188,8 @@ def group_runs(folders: Sequence[Path]) -> list[Group]:
         training = TrainingIdentity.of(config)
         group = next((group for group in groups if group.training == training), None)
         if group is None:
-            group = Group(_name(config.model.name, training, groups), training, {})
+            name = printable(_name(config.model.name, training, groups), limit=LONGEST_NAME)
+            group = Group(name, training, {})
             groups.append(group)
         if config.seed in group.folders:
             raise ConfigurationError(

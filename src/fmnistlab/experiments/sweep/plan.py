@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
@@ -19,9 +19,13 @@ from fmnistlab.experiments.run_folder import safe_name
 from fmnistlab.experiments.run_folder_state import LOCK, FolderState, folder_state
 from fmnistlab.experiments.sweep.task import Task
 from fmnistlab.experiments.sweep.variant import Variant
+from fmnistlab.foundation.terminal import printable
 from fmnistlab.models.registry import create_model, model_name, registered_factory
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.training.device import choose_device
+
+LONGEST_NAME: Final = 100
+"""Characters of a variant's name as it is told."""
 
 
 class Planned(NamedTuple):
@@ -71,7 +75,8 @@ def plan_variants(
         model, device = seeded_model(maker, own.seed), choose_device(own.device)
         step = planned_step(own, model, device, parts.fit, None)
         training = TrainingIdentity.of(describe_experiment(own, device, model, parts, step))
-        label = model_name(variant.model) if variant.name is None else variant.name
+        name = model_name(variant.model) if variant.name is None else variant.name
+        label = printable(name, limit=LONGEST_NAME)
         for other in planned:
             if other.name == label or other.training == training:
                 raise ConfigurationError(

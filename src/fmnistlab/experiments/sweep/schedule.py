@@ -52,6 +52,8 @@ def train_all(tasks: Sequence[Task], *, n_jobs: int | None, fail_fast: bool) -> 
                 time.sleep(_SECONDS)
             try:
                 for outcome in _outcomes(left, n_jobs, at_once):
+                    for line in outcome.warnings:
+                        _logger.warning("%s", line)
                     if outcome.state != "in use":
                         ended[outcome.folder] = outcome
                         waiting = False

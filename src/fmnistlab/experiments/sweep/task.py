@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -45,11 +47,13 @@ class Outcome:
         folder: its run folder.
         state: how it ended.
         reason: why it failed, in words; None if it did not.
+        warnings: what was logged meanwhile in another process, from warnings on.
     """
 
     folder: Path
     state: OutcomeState
     reason: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +66,14 @@ class Task:
         steps: training steps of the whole training.
         factory: what was registered under the model's name where the task was made, since another
             process has not run that script; None if nothing was.
+        process: number of the process that asks for it.
     """
 
     config: ExperimentConfig
     fingerprints: tuple[str, str, str]
     steps: int
     factory: Callable[..., nn.Module] | None = None
+    process: int = dataclasses.field(default_factory=os.getpid)
 
     @property
     def folder(self) -> Path:
@@ -79,6 +85,17 @@ class Task:
         if self.config.out is None:
             raise ConfigurationError("A task needs a run folder.")
         return self.config.out
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged, for the process that asked: only that one has handlers for it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
 
 
 def run_task(task: Task) -> Outcome:
@@ -93,6 +110,20 @@ def run_task(task: Task) -> Outcome:
     Raises:
         KeyboardInterrupt, Terminated: it was ended from outside.
     """
+    if task.process == os.getpid():
+        return _run(task)
+    kept, logger = _Kept(), get_logger("fmnistlab")
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(kept)
+    try:
+        outcome = _run(task)
+    finally:
+        logger.removeHandler(kept)
+        logger.propagate = propagated
+    return dataclasses.replace(outcome, warnings=tuple(kept.lines))
+
+
+def _run(task: Task) -> Outcome:
     config, folder = task.config, task.folder
     try:
         if task.factory is not None:
