@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 from tests.data.datasets import dataset_of, images_of
@@ -22,6 +22,7 @@ from fmnistlab import FashionMNISTCSV
 from fmnistlab.data.batches import ResidentBatches, batch_source
 from fmnistlab.data.csv_file import write_csv
 from fmnistlab.data.schema import CLASS_NAMES
+from fmnistlab.data.stratified import stratified_rows
 from fmnistlab.errors import ConfigurationError, DataFileError
 from fmnistlab.testing.strategies import csv_tables
 
@@ -275,6 +276,26 @@ def test_a_split_has_the_rows_of_scikit_learn(
     for part, rows in zip(parts, expected, strict=True):
         assert part.data[:, 0, 0].tolist() == rows
         assert part.targets.tolist() == [labels[row] for row in rows]
+
+
+@given(
+    counts=st.lists(st.integers(2, 2_000), min_size=1, max_size=10),
+    fraction=st.floats(0.001, 0.999) | st.sampled_from([0.1, 0.2, 0.25, 1 / 3, 0.5]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_many_rows_are_shared_out_as_scikit_learn_does(
+    counts: list[int], fraction: float, seed: int
+) -> None:
+    ordered = np.repeat(np.arange(len(counts)), counts)
+    labels = np.random.default_rng(seed).permutation(ordered)
+    assume(len(counts) <= np.ceil(fraction * len(labels)) <= len(labels) - len(counts))
+    expected = train_test_split(
+        np.arange(len(labels)), test_size=fraction, stratify=labels, random_state=seed
+    )
+    found = stratified_rows(labels, fraction, seed, name="made up")
+    for rows, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(rows, wanted)
+        assert rows.dtype == np.int64
 
 
 def test_a_split_is_a_fifth_with_seed_42_unless_told() -> None:
