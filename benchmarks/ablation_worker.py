@@ -12,40 +12,29 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+import fmnistlab
+from benchmarks.commands.ablation import EAGER, WAYS, WITHOUT
 from benchmarks.commands.options import MODELS
-from benchmarks.machine import limit_cores
 from benchmarks.processes import Measurement
-
-if TYPE_CHECKING:
-    from fmnistlab.data.batch import Batch
-    from fmnistlab.training.steps.eager import TrainingStep
+from fmnistlab.data.batch import Batch
+from fmnistlab.data.batches import batch_source
+from fmnistlab.training.execution import Execution
+from fmnistlab.training.steps.choice import make_step
+from fmnistlab.training.steps.eager import TrainingStep
+from fmnistlab.training.steps.layout import prepare_model
+from fmnistlab.training.steps.recorded import program, weights
+from fmnistlab.training.steps.recorded import step as recorded_step
 
 STEPS = 300
 """Steps in a turn."""
 
-WITHOUT = {
-    "recorded": (),
-    "without convolutions as products": ("convolutions",),
-    "without cropping": ("cropping",),
-    "without weights by columns": ("columns",),
-    "without weights side by side": ("weights",),
-    "without all of these": ("convolutions", "cropping", "weights"),
-}
-"""What is left out of the recorded step. Without weights side by side is without columns too."""
-
-EAGER = "eager"
-WAYS = (*WITHOUT, EAGER)
-
 
 def measure(threads: int) -> Measurement:
     """Returns the microseconds of a step for each model and way, named "MODEL WAY"."""
-    import torch  # noqa: PLC0415 - after the cores are limited
-
-    import fmnistlab  # noqa: PLC0415 - as above
-    from fmnistlab.data.batches import batch_source  # noqa: PLC0415 - as above
-
     torch.set_num_threads(threads)
     data = fmnistlab.FashionMNISTCSV.bundled("train").select(range(STEPS * 32))
     source = batch_source(data, device=torch.device("cpu"), batch_size=32)
@@ -66,13 +55,6 @@ def measure(threads: int) -> Measurement:
 
 def _step(name: str, way: str, first: Batch) -> TrainingStep:
     """Returns what makes steps of a new model in one of the ways, recorded if it can be."""
-    import torch  # noqa: PLC0415 - after the cores are limited
-
-    import fmnistlab  # noqa: PLC0415 - as above
-    from fmnistlab.training.execution import Execution  # noqa: PLC0415 - as above
-    from fmnistlab.training.steps.choice import make_step  # noqa: PLC0415 - as above
-    from fmnistlab.training.steps.layout import prepare_model  # noqa: PLC0415 - as above
-
     torch.manual_seed(0)
     model = fmnistlab.create_model(name)
     prepare_model(model, first)
@@ -91,7 +73,6 @@ def _step(name: str, way: str, first: Batch) -> TrainingStep:
 @contextlib.contextmanager
 def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
     """Leaves parts out of what is recorded inside the block."""
-    from fmnistlab.training.steps.recorded import program, step, weights  # noqa: PLC0415 - as above
 
     class NoProducts:
         def __init__(self, memory: object) -> None:
@@ -125,7 +106,7 @@ def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
         "convolutions": (program, "Convolutions", NoProducts),
         "cropping": (program, "crop", lambda operations, *_: operations),
         "columns": (weights, "COLUMNS", False),
-        "weights": (step, "WorkingWeights", TorchsOwn),
+        "weights": (recorded_step, "WorkingWeights", TorchsOwn),
     }
     with contextlib.ExitStack() as stack:
         for part in parts:
@@ -137,8 +118,6 @@ def _left_out(parts: tuple[str, ...]) -> Iterator[None]:
 
 def _gradient_for(parameter: Any) -> Any:
     """Returns memory for a gradient, in the layout of its parameter."""
-    import torch  # noqa: PLC0415 - as above
-
     return torch.zeros_like(parameter, requires_grad=False)
 
 
@@ -149,7 +128,6 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    limit_cores(options.threads)
     print(json.dumps(measure(options.threads)))
 
 

@@ -8,12 +8,13 @@ READER "write" writes the file instead.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from typing import TYPE_CHECKING
 
 from benchmarks.csv_readers import READERS
-from benchmarks.machine import limit_cores, peak_memory
+from benchmarks.machine import peak_memory
 from benchmarks.processes import Measurement
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def measure(reader: str, path: str) -> Measurement:
 
 
 def _check(content: np.ndarray | tuple[np.ndarray, np.ndarray]) -> None:
-    import hashlib  # noqa: PLC0415 - here and below: no part of what is measured
-
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np  # noqa: PLC0415 - not every reader needs it, and memory is measured
 
     if isinstance(content, tuple):
         labels, images = content
@@ -68,9 +67,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.csv_worker", description=__doc__)
     parser.add_argument("reader", choices=["write", *READERS])
     parser.add_argument("file")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="who starts it sets them")
     options = parser.parse_args()
-    limit_cores(options.threads)
     result = (
         write(options.file) if options.reader == "write" else measure(options.reader, options.file)
     )

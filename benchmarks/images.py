@@ -1,6 +1,6 @@
 """The images that all contenders learn from, as plain arrays that need no library but numpy.
 
-    python -m benchmarks.images FOLDER
+    python -m benchmarks.images_worker FOLDER
 
 writes them once, so that no worker has to import what it takes to read and split them.
 """
@@ -41,7 +41,9 @@ class Images(NamedTuple):
 def image_folder() -> Iterator[Path]:
     """Yields a temporary folder with the images, written by a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "benchmarks.images", folder], cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.images_worker", folder], cwd=ROOT, check=True
+        )
         yield Path(folder)
 
 
@@ -50,18 +52,3 @@ def load_images(folder: Path, part: str) -> Images:
     import numpy as np  # noqa: PLC0415 - the parent process needs no numpy and stays small
 
     return Images(np.load(folder / f"{part}-pixels.npy"), np.load(folder / f"{part}-labels.npy"))
-
-
-def _write_images(folder: Path) -> None:
-    import numpy as np  # noqa: PLC0415 - as above
-
-    from fmnistlab import FashionMNISTCSV  # noqa: PLC0415 - brings torch
-
-    fit, valid = FashionMNISTCSV.bundled("train").split()
-    for part, data in (("fit", fit), ("valid", valid)):
-        np.save(folder / f"{part}-pixels.npy", data.data.numpy())
-        np.save(folder / f"{part}-labels.npy", data.targets.numpy())
-
-
-if __name__ == "__main__":
-    _write_images(Path(sys.argv[1]))

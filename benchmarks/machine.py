@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _THREAD_VARIABLES = (
@@ -31,15 +33,22 @@ def worker_environment(threads: int) -> dict[str, str]:
     }
 
 
-def limit_cores(threads: int) -> None:
-    """Keeps this process on `threads` cores, where the system can do that.
+@contextlib.contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Gives processes that are started in the block `count` cores, where the system can do that.
 
-    Libraries that do not ask how many threads they may start count the cores they may run on. It
-    must be called before they are imported.
+    They inherit it, so it holds before anything is imported there: libraries that do not ask how
+    many threads they may start count the cores they may run on.
     """
-    if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, allowed[-threads:])
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[-count:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def peak_memory() -> int:

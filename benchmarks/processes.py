@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-from benchmarks.machine import resident_bytes, worker_environment
+from benchmarks.machine import on_cores, resident_bytes, worker_environment
 
 ROOT = Path(__file__).parents[1]
 """The folder from which `python -m benchmarks.worker` finds this package."""
@@ -30,22 +30,31 @@ def run_worker(
     module: str,
     *arguments: object,
     threads: int,
+    cores: int | None = None,
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Measurement:
     """Runs `python -m benchmarks.MODULE ARGUMENTS --threads N`; returns its last line, as JSON.
+
+    Args:
+        module: which worker.
+        *arguments: for it.
+        threads: that its libraries may use.
+        cores: that it may run on; as many as threads if None.
+        variables: further environment variables.
 
     Raises:
         MeasurementError: the process failed; the reason is the last line of what it complained.
     """
     command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
-    finished = subprocess.run(
-        [*command, "--threads", str(threads)],
-        cwd=ROOT,
-        env={**worker_environment(threads), **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with on_cores(threads if cores is None else cores):
+        finished = subprocess.run(
+            [*command, "--threads", str(threads)],
+            cwd=ROOT,
+            env={**worker_environment(threads), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if finished.returncode:
         raise MeasurementError(_last_line(finished.stderr) or f"exit code {finished.returncode}")
     result: Measurement = json.loads(_last_line(finished.stdout))

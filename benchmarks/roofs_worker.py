@@ -11,14 +11,14 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import fmnistlab
 from benchmarks.commands.options import MODELS
-from benchmarks.machine import limit_cores
 from benchmarks.processes import Measurement
-
-if TYPE_CHECKING:
-    from torch import nn
 
 SIDE = 1024
 """Rows and columns of the matrices that are multiplied."""
@@ -29,10 +29,6 @@ COPIED = 2**28
 
 def measure(threads: int) -> Measurement:
     """Returns rates of multiplication and copying, and what fused Adam takes for LinearNet."""
-    import torch  # noqa: PLC0415 - here and below: after the cores are limited
-
-    import fmnistlab  # noqa: PLC0415 - as above
-
     torch.set_num_threads(threads)
     left, right, product = (torch.rand(SIDE, SIDE) for _ in range(3))
     source, target = (torch.zeros(COPIED, dtype=torch.uint8) for _ in range(2))
@@ -52,9 +48,6 @@ def measure(threads: int) -> Measurement:
 
 def _operations(model: nn.Module) -> float:
     """Returns the floating-point operations that one image takes, forward and backward."""
-    import torch  # noqa: PLC0415 - as above
-    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 - as above
-
     counter = FlopCounterMode(display=False)
     with counter:
         model(torch.zeros(32, 1, 28, 28)).sum().backward()
@@ -78,7 +71,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofs_worker", description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    limit_cores(options.threads)
     print(json.dumps(measure(options.threads)))
 
 

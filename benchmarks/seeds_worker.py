@@ -14,17 +14,16 @@ import json
 import time
 from pathlib import Path
 
+import torch
+
 from benchmarks.images import Images, image_folder, load_images
 from benchmarks.processes import Measurement
 from benchmarks.worker import JUDGED
+from fmnistlab import FashionMNISTCSV, fit_seeds
 
 
 def measure(model: str, jobs: int, epochs: int, first_seed: int, folder: Path) -> Measurement:
     """Trains four models, `jobs` of them at a time."""
-    import torch  # noqa: PLC0415 - here and below: --help needs none of it
-
-    from fmnistlab import FashionMNISTCSV  # noqa: PLC0415 - as above
-    from fmnistlab.training.seeds import fit_seeds  # noqa: PLC0415 - as above
 
     def data(images: Images) -> FashionMNISTCSV:
         return FashionMNISTCSV.from_arrays(*images)

@@ -14,13 +14,13 @@ class Spread(NamedTuple):
         low: lower quartile; half of all numbers lie between it and `high`.
         median: as many numbers lie below as above.
         high: upper quartile.
-        count: how many numbers there were.
+        size: how many numbers there were.
     """
 
     low: float
     median: float
     high: float
-    count: int  # type: ignore[assignment]
+    size: int
 
 
 def spread(values: Sequence[float]) -> Spread:

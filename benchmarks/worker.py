@@ -20,16 +20,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.contenders import CONTENDERS, import_contender
+from benchmarks.contenders.contender import Contender, Evaluator
 from benchmarks.images import Images, image_folder, load_images
-from benchmarks.machine import limit_cores, peak_memory
+from benchmarks.machine import peak_memory
 from benchmarks.processes import Measurement
 from benchmarks.task import Task
-
-if TYPE_CHECKING:
-    from benchmarks.contenders.contender import Contender
 
 JUDGED = 2000
 """Validation images that a trained model is judged by."""
@@ -47,7 +44,7 @@ def measure_training(kind: type[Contender], task: Task, fit: Images, valid: Imag
     return result
 
 
-def measure_evaluation(kind: type[Contender], task: Task, valid: Images) -> Measurement:
+def measure_evaluation(kind: type[Evaluator], task: Task, valid: Images) -> Measurement:
     """Returns what one evaluation took.
 
     Raises:
@@ -92,15 +89,16 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = options.folder or stack.enter_context(image_folder())
         fit, valid = load_images(folder, "fit").first(options.images), load_images(folder, "valid")
-    limit_cores(options.threads)
     # Libraries may print to standard output, which belongs to the result.
     with contextlib.redirect_stdout(sys.stderr):
         kind = import_contender(options.contender)
         task = Task(options.model, options.batch_size, options.threads, options.seed)
-        if options.evaluate:
+        if not options.evaluate:
+            result = measure_training(kind, task, fit, valid)
+        elif issubclass(kind, Evaluator):
             result = measure_evaluation(kind, task, valid)
         else:
-            result = measure_training(kind, task, fit, valid)
+            raise SystemExit(f"{options.contender} takes no part where evaluation is measured")
     print(json.dumps(result))
 
 

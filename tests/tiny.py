@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 from fmnistlab.testing import RecordingCallback
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def tiny_set(count: int = 40, seed: int = 0, classes: int = 10) -> TensorDataset:
@@ -32,14 +36,14 @@ class Items(Dataset[tuple[Tensor, Tensor]]):
         return image.to(torch.float32).div(255), label
 
 
-def tiny_linear(seed: int = 0) -> nn.Module:
+def tiny_linear(seed: int = 0) -> nn.Sequential:
     """A linear classifier with fixed initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
 
 
-def tiny_noisy(seed: int = 0) -> nn.Module:
+def tiny_noisy(seed: int = 0) -> nn.Sequential:
     """A convolutional classifier with dropout and batch normalisation."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -52,6 +56,12 @@ def tiny_noisy(seed: int = 0) -> nn.Module:
             nn.Flatten(),
             nn.Linear(196, 10),
         )
+
+
+def channels_last(model: _Module) -> _Module:
+    """The model itself, with its weights laid out channels last."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # the stub lacks it
+    return model
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

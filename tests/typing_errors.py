@@ -10,23 +10,23 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import fmnistlab
 
-fmnistlab.Trainr  # type: ignore[attr-defined]  # pyright: ignore
-fmnistlab.callbacks.EarlyStoping  # type: ignore[attr-defined]  # pyright: ignore
-fmnistlab.recipes.CLASIC  # type: ignore[attr-defined]  # pyright: ignore
-fmnistlab.Recipe(optimizer="adan")  # type: ignore[arg-type]  # pyright: ignore
-fmnistlab.Recipe(schedule="onecycle")  # type: ignore[arg-type]  # pyright: ignore
-fmnistlab.Recipe(learning_rte=0.1)  # type: ignore[call-arg]  # pyright: ignore
+fmnistlab.Trainr  # type: ignore[attr-defined]  # pyright: ignore # misspelt
+fmnistlab.callbacks.EarlyStoping  # type: ignore[attr-defined]  # pyright: ignore # misspelt
+fmnistlab.recipes.CLASIC  # type: ignore[attr-defined]  # pyright: ignore # misspelt
+fmnistlab.Recipe(optimizer="adan")  # type: ignore[arg-type]  # pyright: ignore # misspelt
+fmnistlab.Recipe(schedule="onecycle")  # type: ignore[arg-type]  # pyright: ignore # misspelt
+fmnistlab.Recipe(learning_rte=0.1)  # type: ignore[call-arg]  # pyright: ignore # misspelt
 
 trainer = fmnistlab.Trainer(torch.nn.Flatten())
-trainer.fit(torch.zeros(3))  # type: ignore[arg-type]  # pyright: ignore
-trainer.fit([1, 2])  # type: ignore[arg-type]  # pyright: ignore
+trainer.fit(torch.zeros(3))  # type: ignore[arg-type]  # pyright: ignore # no data set
+trainer.fit([1, 2])  # type: ignore[arg-type]  # pyright: ignore # no data set
 
 
 class Numbers(Dataset[float]):
     """A data set of numbers, not of pairs."""
 
 
-trainer.fit(Numbers())  # type: ignore[arg-type]  # pyright: ignore
+trainer.fit(Numbers())  # type: ignore[arg-type]  # pyright: ignore # no pairs
 
 # And what must be none.
 pairs = TensorDataset(torch.zeros(3, 1, 28, 28), torch.zeros(3))

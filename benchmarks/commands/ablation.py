@@ -6,7 +6,6 @@ import argparse
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.ablation_worker import WAYS
 from benchmarks.commands.options import MODELS, add_rounds
 from benchmarks.processes import Measurement, run_worker
 from benchmarks.report.markdown import figures, significant, threads_text, with_quartiles
@@ -18,6 +17,19 @@ TITLE = "What recording a step gains"
 
 STEP = "step"
 """The only contender: what is measured are ways to make the same step."""
+
+WITHOUT = {
+    "recorded": (),
+    "without convolutions as products": ("convolutions",),
+    "without cropping": ("cropping",),
+    "without weights by columns": ("columns",),
+    "without weights side by side": ("weights",),
+    "without all of these": ("convolutions", "cropping", "weights"),
+}
+"""What is left out of the recorded step. Without weights side by side is without columns too."""
+
+EAGER = "eager"
+WAYS = (*WITHOUT, EAGER)
 
 NOTE = (
     "Microseconds for a step of 32 real images with the classic recipe. In each round, a fresh "

@@ -87,6 +87,7 @@ def _job(name: str, settings: Settings, folder: Path) -> Job:
             *("--seed", number),
             *("--folder", folder),
             threads=1,
+            cores=max(JOBS.values()),
         )
         return check_learned(measurement, AFTER_SOME_EPOCHS)
 

@@ -37,10 +37,6 @@ class Contender(abc.ABC):
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Returns logits float32 (n, 10) of images uint8 (n, 28, 28)."""
 
-    def evaluation(self, images: Images) -> Callable[[], float]:
-        """Returns what measures the mean cross-entropy over all images; only its call is timed."""
-        raise NotImplementedError(f"{type(self).__name__} takes no part in evaluation")
-
     def warm_up(self, images: Images) -> None:
         """Trains for some steps."""
         self.epoch(images.first(WARM_UP_STEPS * self.task.batch_size))()
@@ -49,6 +45,14 @@ class Contender(abc.ABC):
         """Returns the mean cross-entropy, computed in the same way for all contenders."""
         scores = self.scores(images.pixels).astype(np.float64)
         return cross_entropy(np.exp(scores - scores.max(axis=1, keepdims=True)), images.labels)
+
+
+class Evaluator(Contender):
+    """A contender that also takes part where evaluation is measured."""
+
+    @abc.abstractmethod
+    def evaluation(self, images: Images) -> Callable[[], float]:
+        """Returns what measures the mean cross-entropy over all images; only its call is timed."""
 
 
 def cross_entropy(weights: np.ndarray, labels: np.ndarray) -> float:

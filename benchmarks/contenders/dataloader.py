@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.contenders.contender import Evaluator
 from benchmarks.contenders.torch_model import TorchContender
 from benchmarks.images import Images
 
 
-class PlainLoop(TorchContender):
+class PlainLoop(TorchContender, Evaluator):
     """TensorDataset, DataLoader, Adam with default settings; the loss is read once per epoch."""
 
     def epoch(self, images: Images) -> Callable[[], float]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from benchmarks.contenders.contender import LEARNING_RATE
+from benchmarks.contenders.contender import LEARNING_RATE, Evaluator
 from benchmarks.contenders.torch_model import TorchContender
 from benchmarks.images import Images
 from benchmarks.task import Task
@@ -17,7 +17,7 @@ EVALUATION_BATCH_SIZE = 1000
 """Images in one batch where nothing is learned."""
 
 
-class Eager(TorchContender):
+class Eager(TorchContender, Evaluator):
     """All images in memory as bytes, gathered once per epoch; fused Adam; channels last.
 
     Losses stay tensors until the epoch ends.
@@ -26,7 +26,8 @@ class Eager(TorchContender):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         if task.model == "cnn":
-            self.module = self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            last = torch.channels_last
+            self.module.to(memory_format=last)  # type: ignore[call-overload] # the stub lacks it
 
     def epoch(self, images: Images) -> Callable[[], float]:
         """Returns what trains for one epoch and gives the mean loss."""

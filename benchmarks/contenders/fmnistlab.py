@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.contenders.contender import LEARNING_RATE
+from benchmarks.contenders.contender import LEARNING_RATE, Evaluator
 from benchmarks.contenders.torch_model import TorchContender
 from benchmarks.images import Images
 from fmnistlab import FashionMNISTCSV, Recipe, Trainer
 from fmnistlab.recipes import Execution
 
 
-class Recorded(TorchContender):
+class Recorded(TorchContender, Evaluator):
     """A new Trainer and its whole `fit`: all preparations for the first step are timed too."""
 
     execution: Execution = "recorded"

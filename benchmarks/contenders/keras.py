@@ -10,12 +10,12 @@ import torch
 from keras import layers
 from keras.initializers import RandomUniform
 
-from benchmarks.contenders.contender import LEARNING_RATE, Contender
+from benchmarks.contenders.contender import LEARNING_RATE, Evaluator
 from benchmarks.images import Images
 from benchmarks.task import Task
 
 
-class Keras(Contender):
+class Keras(Evaluator):
     """`Model.fit` and `Model.evaluate`."""
 
     def __init__(self, task: Task) -> None:

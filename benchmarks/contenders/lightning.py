@@ -8,7 +8,7 @@ import lightning.pytorch
 import torch
 from torch import Tensor, nn
 
-from benchmarks.contenders.contender import LEARNING_RATE
+from benchmarks.contenders.contender import LEARNING_RATE, Evaluator
 from benchmarks.contenders.torch_model import TorchContender
 from benchmarks.images import Images
 
@@ -36,7 +36,7 @@ class Classifier(lightning.pytorch.LightningModule):
         return torch.optim.Adam(self.parameters(), LEARNING_RATE)
 
 
-class Lightning(TorchContender):
+class Lightning(TorchContender, Evaluator):
     """`Trainer.fit` of Lightning; a fit needs a new trainer, whose making is not timed."""
 
     def epoch(self, images: Images) -> Callable[[], object]:

@@ -9,13 +9,13 @@ import skorch
 import torch
 from torch import nn
 
-from benchmarks.contenders.contender import LEARNING_RATE, cross_entropy
+from benchmarks.contenders.contender import LEARNING_RATE, Evaluator, cross_entropy
 from benchmarks.contenders.torch_model import TorchContender, float_images
 from benchmarks.images import Images
 from benchmarks.task import Task
 
 
-class Skorch(TorchContender):
+class Skorch(TorchContender, Evaluator):
     """`partial_fit`, which goes on with the module that the warm-up trained."""
 
     def __init__(self, task: Task) -> None:

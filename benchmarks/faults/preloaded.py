@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-import torch._dynamo  # noqa: F401
+import torch._dynamo  # noqa: F401 - for the sake of the import alone

@@ -25,7 +25,7 @@ def threads_text(threads: object) -> str:
 
 def with_quartiles(spread: Spread) -> str:
     """Returns "median (lower quartile to upper quartile)", or the number alone if it is one."""
-    if spread.count == 1:
+    if spread.size == 1:
         return significant(spread.median)
     low, high = significant(spread.low), significant(spread.high)
     return f"{significant(spread.median)} ({low} to {high})"

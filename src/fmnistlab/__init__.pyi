@@ -11,6 +11,7 @@ from . import testing as testing
 from .data.dataset import FashionMNISTCSV as FashionMNISTCSV
 from .data.source import load_data as load_data
 from .errors import FmnistlabError as FmnistlabError
+from .experiments.comparison.compare import compare as compare
 from .experiments.experiment import run_experiment as run_experiment
 from .models.layers import summary as summary
 from .models.registry import create_model as create_model

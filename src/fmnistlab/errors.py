@@ -168,6 +168,10 @@ class RunFolderError(FmnistlabError, OSError):
     """A run folder exists already, cannot be written, or is not a run folder."""
 
 
+class RunFolderInUseError(RunFolderError):
+    """Another process is writing in a run folder now."""
+
+
 class Terminated(SystemExit):
     """The process was asked to end, by SIGTERM or SIGHUP; no error, as Ctrl-C is none.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.ablation_worker import WAYS
 from benchmarks.commands import ablation, train
+from benchmarks.commands.ablation import WAYS
 from benchmarks.commands.options import MODELS
 from benchmarks.learning import AFTER_ONE_EPOCH, check_learned
 from benchmarks.processes import ROOT, Measurement, MeasurementError, run_worker, time_command
@@ -265,7 +265,7 @@ def test_the_command_fails_if_one_did_not_learn(
 
 def test_the_parent_process_stays_small_and_needs_no_package_but_ours() -> None:
     code = (
-        "import sys, benchmarks.__main__, benchmarks.worker\n"
+        "import sys, benchmarks.__main__\n"
         "print({'torch', 'numpy', 'pandas', 'lightning', 'matplotlib'} & {*sys.modules})"
     )
     found = subprocess.run(

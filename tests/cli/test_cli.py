@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ RUN_FILES = {
     "history.csv",
     "history.json",
     "mistakes.png",
+    "predictions.safetensors",
     "result.json",
     "samples.png",
 }
@@ -382,8 +384,12 @@ def test_an_unknown_model_is_named_with_a_suggestion(
         (lambda: Path("out").rename("elsewhere"), 1, "there is no such run folder"),
     ],
 )
-def test_a_spoilt_run_folder_is_named(  # type: ignore[no-untyped-def]
-    tiny: Path, capsys: pytest.CaptureFixture[str], spoil, code: int, said: str
+def test_a_spoilt_run_folder_is_named(
+    tiny: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[], object],
+    code: int,
+    said: str,
 ) -> None:
     train("--json")
     spoil()

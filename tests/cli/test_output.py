@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -62,12 +63,12 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixtur
     seen: list[str] = []
     read = capsys.readouterr
 
-    def remember():  # type: ignore[no-untyped-def]
+    def remember() -> Any:
         result = read()
         seen.extend(result)
         return result
 
-    capsys.readouterr = remember  # type: ignore[method-assign]
+    capsys.readouterr = remember  # type: ignore[method-assign] # for this test
     yield capsys
     capsys.readouterr()
     for text in seen:
@@ -264,7 +265,8 @@ def test_a_terminal_that_lacks_a_letter_shows_an_escape(
 
     name = f"größe-衣服-{encoding}"
     Path(name + ".csv").write_bytes(Path("fashion-mnist_test.csv").read_bytes())
-    streams = [Terminal(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    written = io.BytesIO(), io.BytesIO()
+    streams = [Terminal(stream, encoding=encoding) for stream in written]
     monkeypatch.setattr("sys.stdout", streams[0])
     monkeypatch.setattr("sys.stderr", streams[1])
     prepare_streams()
@@ -273,10 +275,9 @@ def test_a_terminal_that_lacks_a_letter_shows_an_escape(
     assert run(["evaluate", name]) == 0
     assert run(["predict", name, name + ".csv:0", "x.png"]) == 0
     assert run(["models", name]) == 2
-    for stream in streams:
+    for stream, content in zip(streams, written, strict=True):
         stream.flush()
-        text = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
-        assert r"\u8863\u670d" in text
+        assert r"\u8863\u670d" in content.getvalue().decode(encoding)
 
 
 def test_warnings_of_libraries_are_one_printable_line(

@@ -70,9 +70,9 @@ def test_shifts_move_the_image_and_fill_with_black(pixels: int, numbers: list[fl
         lambda: RandomShift(28),
     ],
 )
-def test_impossible_settings_are_refused(make: object) -> None:
+def test_impossible_settings_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(ConfigurationError):
-        make()  # type: ignore[operator]
+        make()
 
 
 @pytest.mark.parametrize("change", [HorizontalFlip(0.25), RandomShift(3)])
@@ -139,7 +139,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "drawn and rarely used": (SELDOM, "from its own generator"),
     "torch's global": (Plain(lambda x, u: x * torch.rand(())), "from torch's global generator"),
     "Python's global": (Plain(lambda x, u: x * random.random()), "from Python's global"),
-    "numpy's global": (Plain(lambda x, u: x * np.random.rand()), "from numpy's global"),  # noqa: NPY002
+    "numpy's global": (
+        Plain(lambda x, u: x * np.random.rand()),  # noqa: NPY002 - the global one is meant
+        "from numpy's global",
+    ),
     "counting": (Plain(counting()), "other images each time: it draws at random, so"),
     "in place": (Plain(lambda x, u: x.mul_(0.5)), "changes what it is given; return new images"),
     "numbers in place": (Plain(lambda x, u: x + u.mul_(0.5).sum()), "changes what it is given"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -25,8 +26,8 @@ from fmnistlab.errors import ConfigurationError
 CPU = torch.device("cpu")
 
 
-def source_of(data: object, batch_size: int = 8, **options: object) -> BatchSource:
-    return batch_source(data, device=CPU, batch_size=batch_size, **options)  # type: ignore[arg-type]
+def source_of(data: Any, batch_size: int = 8, **options: Any) -> BatchSource:
+    return batch_source(data, device=CPU, batch_size=batch_size, **options)
 
 
 def joined(batches: list[Batch]) -> tuple[Tensor, Tensor]:
@@ -122,7 +123,7 @@ class Stream(IterableDataset[tuple[Tensor, int]]):
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
         return ((torch.zeros(1, 2, 2), label) for label in range(self.count))
 
 

@@ -192,13 +192,13 @@ def test_items_end_where_the_data_ends(index: int) -> None:
 
 
 def test_a_data_set_can_be_iterated() -> None:
-    assert [int(target) for _, target in dataset_of(12)] == [*range(10), 0, 1]  # type: ignore[attr-defined]
+    assert [int(target) for _, target in iter(dataset_of(12))] == [*range(10), 0, 1]
 
 
 @pytest.mark.parametrize("index", [1.0, "1", None, slice(1, 2)])
-def test_other_things_are_no_index(index: object) -> None:
+def test_other_things_are_no_index(index: Any) -> None:
     with pytest.raises(Exception, match=r"cannot be interpreted as an integer|[Tt]ype-check"):
-        dataset_of()[index]  # type: ignore[index]
+        dataset_of()[index]
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -198,9 +198,12 @@ def test_images_and_labels_come_in_pairs() -> None:
         Trainer(tiny_linear(), device="cpu").evaluate(loader)
     with pytest.raises(ItemError, match="a batch has one label for each image"):
         Trainer(tiny_linear(), device="cpu").evaluate(DataLoader(tiny_set(), batch_size=None))
-    short = Items(tiny_set())
-    short.__getitems__ = lambda items: [short[0] for _ in items[1:]]  # type: ignore[attr-defined]
+
+    class Short(Items):
+        def __getitems__(self, items: list[int]) -> list[tuple[Tensor, Tensor]]:
+            return [self[0] for _ in items[1:]]
+
     with pytest.raises(
         fmnistlab.errors.ConfigurationError, match="gave 31 items where it was asked"
     ):
-        Trainer(tiny_linear(), device="cpu").evaluate(short)
+        Trainer(tiny_linear(), device="cpu").evaluate(Short(tiny_set()))

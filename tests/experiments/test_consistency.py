@@ -16,11 +16,11 @@ from tests.run_files import CHECKPOINT, falsify, falsify_checkpoint, put
 from tests.strategies import changed_json
 
 from fmnistlab.errors import RunFolderError
-from fmnistlab.experiments.records.comparison import compare_runs
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
 from fmnistlab.experiments.records.finished_run import FinishedRun, read_finished_run
 from fmnistlab.experiments.records.reading import read_config, read_history, read_result
+from fmnistlab.experiments.records.repetition import compare_runs
 from fmnistlab.experiments.records.result import RunResult
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -159,6 +160,7 @@ def _peak() -> int:
 
 
 def _load(path: Path, *, own_model: bool) -> tuple[str, int]:
+    os.chdir(path.parent)
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
     before = _peak()
     try:
@@ -185,7 +187,7 @@ def run(trials: int, seed: int) -> Score:
             path = inner / f"{number}.safetensors"
             path.write_bytes(content)
             own = b"os:system" not in content and b'"x": "yyy' not in content.replace(b"\\", b"")
-            ending = run_child(lambda: (os.chdir(inner), _load(path, own_model=own))[1])  # noqa: B023
+            ending = run_child(functools.partial(_load, path, own_model=own))
             said, taken = ending.result or (ending.error, 0)
             left = {str(p.relative_to(name)) for p in Path(name).rglob("*") if p.is_file()}
             good = (

@@ -31,7 +31,7 @@ def _train_and_tell(folder: Path, every_steps: int, saving: int | None) -> tuple
             os.write(saving, b"s")
             write(path, data)
 
-        checkpointing.write_checkpoint = told  # type: ignore[attr-defined]
+        checkpointing.write_checkpoint = told  # type: ignore[attr-defined] # which it imported
     return trial.facts(trial.train(folder, every_steps=every_steps))
 
 

@@ -48,16 +48,17 @@ def test_what_a_word_points_to_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "near"),
+    ("name", "word", "near"),
     [
-        (lambda: fmnistlab.Recipe(learning_rte=1), "learning_rate"),  # type: ignore[call-arg]
-        (lambda: TRAINER.fit(tiny_dataset(), epoch=1), "epochs"),  # type: ignore[call-arg]
-        (lambda: fmnistlab.Trainer("cnn", callback=[]), "callbacks"),  # type: ignore[call-arg]
+        ("Recipe", "learning_rte", "learning_rate"),
+        ("Trainer.fit", "epoch", "epochs"),
+        ("Trainer", "callback", "callbacks"),
     ],
 )
-def test_a_slip_of_the_hand_gets_the_nearest_name(call: Callable[[], Any], near: str) -> None:
+def test_a_slip_of_the_hand_gets_the_nearest_name(name: str, word: str, near: str) -> None:
+    _, call, arguments = CALLS[name]
     with pytest.raises(UnknownArgumentError, match=f"Did you mean .*'{near}'"):
-        call()
+        call(*arguments, **{word: 1})
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(), max_size=4))

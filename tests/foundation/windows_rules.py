@@ -63,13 +63,13 @@ def _hide_what_is_missing() -> None:
     import fmnistlab
 
     proxy = types.ModuleType("os")
-    proxy.__getattr__ = _attribute_of_os  # type: ignore[method-assign]
+    proxy.__getattr__ = _attribute_of_os  # type: ignore[method-assign] # as in PEP 562
     for found in pkgutil.walk_packages(fmnistlab.__path__, "fmnistlab."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
     for name, module in sys.modules.items():
         if name.startswith("fmnistlab") and getattr(module, "os", None) is os:
-            module.os = proxy  # type: ignore[attr-defined]
+            module.os = proxy  # type: ignore[attr-defined] # it has one, as just seen
 
 
 def _attribute_of_os(name: str) -> Any:

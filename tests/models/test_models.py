@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tiny import channels_last
 from torch import Tensor, nn
 
 from fmnistlab.errors import ConfigurationError
@@ -130,9 +131,7 @@ def test_the_memory_layout_does_not_change_the_scores(kind: type[nn.Module]) -> 
     model = kind().eval()
     images = images_of(4, 2)
     expected = model(images)
-    other = model.to(memory_format=torch.channels_last)(  # type: ignore[call-overload]
-        images.to(memory_format=torch.channels_last)
-    )
+    other = channels_last(model)(images.to(memory_format=torch.channels_last))
     torch.testing.assert_close(other, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import lazy_loader
 import pytest
@@ -584,9 +584,9 @@ def test_a_bad_name_is_refused_at_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("thing", [nn.Flatten(), functools.partial(nn.Flatten, 1)])
-def test_only_classes_and_functions_can_be_registered(thing: object) -> None:
+def test_only_classes_and_functions_can_be_registered(thing: Any) -> None:
     with pytest.raises(ConfigurationError, match="it takes a class or a function"):
-        register_model("mine")(thing)  # type: ignore[type-var]
+        register_model("mine")(thing)
 
 
 def test_forgetting_the_name_is_explained() -> None:
@@ -632,10 +632,10 @@ def test_the_note_is_the_callers_last_word() -> None:
 def test_the_note_can_be_left_on_a_module_that_guards_its_attributes() -> None:
     @register_model("strict")
     class Strict(nn.Module):
-        def __setattr__(self, name: str, value: object) -> None:
+        def __setattr__(self, name: str, value: Any) -> None:
             if name.startswith("_fmnistlab"):
                 raise AttributeError(name)
-            super().__setattr__(name, value)  # type: ignore[arg-type]
+            super().__setattr__(name, value)
 
     assert model_reference(create_model("strict")) == ModelReference("strict", {})
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from tests.parts.row import SEED, Row, outcome
+from tests.tiny import channels_last
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
@@ -27,7 +28,7 @@ def train_by_hand(row: Row) -> dict[str, Any]:
     torch.manual_seed(SEED)
     model, data, watcher, recipe = row.make(), row.data(), row.watcher(), row.recipe
     if any(isinstance(module, nn.Conv2d) for module in model.modules()):
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(model)
     model.train()
     optimizer = make_optimizer(recipe, model)
     source = None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from tests.parts.forwards import Perceptron
 from tests.parts.row import SGD, Row, Watcher, perceptron
+from tests.tiny import channels_last
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
@@ -137,10 +138,10 @@ def pruned_before() -> nn.Module:
     return model
 
 
-def channels_last() -> nn.Module:
+def laid_out_before() -> nn.Module:
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4))
     model.extend([nn.Flatten(), nn.Linear(64, 10)])
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(model)
 
 
 def rearranging() -> nn.Module:
@@ -233,7 +234,7 @@ ROWS = [
     Row(part="`parametrizations.weight_norm`", make=parametrized(parametrizations.weight_norm)),
     Row(part="`parametrizations.orthogonal`", make=parametrized(parametrizations.orthogonal)),
     Row(part="`torch.nn.utils.prune` before the fit", make=pruned_before),
-    Row(part="a model that is channels last already", make=channels_last, recordable=True),
+    Row(part="a model that is channels last already", make=laid_out_before, recordable=True),
     Row(part="an LSTM", make=Recurrent, recordable=True),
     Row(part="`nn.MultiheadAttention`", make=Attention, recipe=SGD, recordable=True),
     Row(part="`nn.TransformerEncoder`", make=Transformer, recipe=SGD),

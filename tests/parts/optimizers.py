@@ -50,7 +50,7 @@ class Sharpness(torch.optim.Optimizer):
         return [p for g in self.param_groups for p in g["params"] if p.grad is not None]
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         assert closure is not None, "a sharpness-aware step needs a closure"
         closure = torch.enable_grad()(closure)
         norm = torch.stack([cast("Tensor", p.grad).norm() for p in self.learned()]).norm()
@@ -72,7 +72,7 @@ class Accumulating(torch.optim.SGD):
         if self.calls % 2 == 0:
             super().zero_grad(set_to_none)
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         self.calls += 1
         if self.calls % 2 == 0:
             super().step(closure)

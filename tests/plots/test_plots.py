@@ -364,10 +364,11 @@ def test_axes_that_are_given_are_drawn_on_and_returned() -> None:
 
 def test_axes_and_a_figure_together_are_refused() -> None:
     figure = Figure()
+    both: Any = {"ax": figure.subplots(), "figure": figure}
     with pytest.raises(ConfigurationError, match="either ax or figure"):
-        plots.plot_confusion(matrix(), ax=figure.subplots(), figure=figure)  # type: ignore[call-overload]
+        plots.plot_confusion(matrix(), **both)
     with pytest.raises(ConfigurationError, match="either ax or figure"):
-        plots.plot_samples(pictures(1), labels(1), ax=figure.subplots(), figure=figure)  # type: ignore[call-overload]
+        plots.plot_samples(pictures(1), labels(1), **both)
 
 
 def test_a_sheet_on_a_smaller_figure_is_scaled_with_its_letters() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import joblib
 import pytest
@@ -236,6 +237,6 @@ if __name__ == "__main__":
 @pytest.mark.usefixtures("no_checker")
 def test_callbacks_of_seeds_are_a_function() -> None:
     with pytest.raises(ConfigurationError, match="function of the seed"):
-        fit_seeds("linearnet", tiny_set(8), seeds=[0], callbacks=[])  # type: ignore[arg-type]
+        fit_seeds("linearnet", tiny_set(8), seeds=[0], callbacks=cast("Any", []))
     with pytest.raises(ConfigurationError, match="Stacked trainings"):
         fit_seeds("linearnet", tiny_set(8), seeds=[0], callbacks=lambda _: [], stacked=True)

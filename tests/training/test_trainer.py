@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,7 +60,9 @@ def test_records_hold_the_facts() -> None:
 
 
 @pytest.mark.parametrize("make_model", [tiny_linear, tiny_noisy])
-def test_the_same_seed_gives_the_same_bits_whatever_else_draws_numbers(make_model) -> None:  # type: ignore[no-untyped-def]
+def test_the_same_seed_gives_the_same_bits_whatever_else_draws_numbers(
+    make_model: Callable[[], nn.Module],
+) -> None:
     models = []
     for disturbance in (0, 5):
         model = make_model()
@@ -142,7 +146,7 @@ def test_two_fits_are_one_long_fit(first: int, second: int) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_a_loaded_trainer_goes_on_with_the_same_bits(optimizer: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_loaded_trainer_goes_on_with_the_same_bits(optimizer: str, tmp_path: Path) -> None:
     recipe = NOISY.replace(optimizer=optimizer, momentum=0.9)
     straight = Trainer(tiny_noisy(), recipe, seed=5)
     straight.fit(tiny_set(), tiny_set(), epochs=4)
@@ -164,7 +168,7 @@ def two_convolutions() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(36, 10))
 
 
-def test_a_loaded_channels_last_model_goes_on_with_the_same_bits(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_loaded_channels_last_model_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     """Averages in another layout than their weights would be applied to the wrong ones."""
     straight = Trainer(two_convolutions(), SMALL)
     straight.fit(tiny_set(), epochs=2)
@@ -182,7 +186,7 @@ def numbers(trainer: Trainer) -> list[tuple[object, ...]]:
     return [(r.epoch, r.loss, r.accuracy, r.val_loss, r.val_accuracy) for r in trainer.history]
 
 
-def test_registered_models_are_loaded_by_name(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_registered_models_are_loaded_by_name(tmp_path: Path) -> None:
     from fmnistlab.models.registry import create_model
 
     trainer = Trainer(create_model("LinearNet"), SMALL)
@@ -195,7 +199,7 @@ def test_registered_models_are_loaded_by_name(tmp_path) -> None:  # type: ignore
     assert same_weights(loaded.model, trainer.model)
 
 
-def test_what_a_file_cannot_hold_must_be_given(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_file_cannot_hold_must_be_given(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     recipe = SMALL.replace(optimizer=torch.optim.SGD)
     Trainer(tiny_linear(), recipe).save(path)
@@ -208,7 +212,9 @@ def test_what_a_file_cannot_hold_must_be_given(tmp_path) -> None:  # type: ignor
         Trainer.load(path, model=tiny_noisy(), recipe=recipe)
 
 
-def test_a_model_with_options_that_no_file_can_hold_must_be_given(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_model_with_options_that_no_file_can_hold_must_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from fmnistlab.models.registry import create_model, register_model
 
     monkeypatch.setattr("fmnistlab.models.registry._registered", {})
@@ -250,7 +256,7 @@ def test_an_evaluation_that_leaves_items_out_is_an_error() -> None:
 
 def test_modes_are_put_back_after_fit_and_after_an_error() -> None:
     model = tiny_noisy().eval()
-    model[4].train()  # type: ignore[index]
+    model[4].train()
     before = [module.training for module in model.modules()]
     Trainer(model, SMALL).fit(tiny_set())
     assert [module.training for module in model.modules()] == before

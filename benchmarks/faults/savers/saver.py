@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from pathlib import Path
 
-import benchmarks.faults.preloaded  # noqa: F401
+import benchmarks.faults.preloaded  # noqa: F401 - loads what all forks need, before any
 
 
 class Saver(abc.ABC):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from benchmarks.faults.savers.saver import Saver
@@ -25,4 +23,4 @@ class Replaced(InPlace):
 
     def save(self, number: int) -> None:
         torch.save(tensors(number), self.folder / "state.tmp")
-        os.replace(self.folder / "state.tmp", self.folder / "state.pt")  # noqa: PTH105 - as usual
+        (self.folder / "state.tmp").replace(self.folder / "state.pt")

@@ -68,11 +68,9 @@ class Lightning(TorchScript):
         super().__init__(start)
         self.loader_kind: type[DataLoader[Any]] = DataLoader
         if stateful:  # its import changes torch's own samplers
-            from torchdata.stateful_dataloader import (  # noqa: PLC0415 - see above
-                StatefulDataLoader,
-            )
+            from torchdata import stateful_dataloader  # noqa: PLC0415 - hence only if wanted
 
-            self.loader_kind = StatefulDataLoader
+            self.loader_kind = stateful_dataloader.StatefulDataLoader
         self.frequency = {} if epochs_only else {"every_n_train_steps": 1}
 
     def run(self) -> str:

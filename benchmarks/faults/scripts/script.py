@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-import benchmarks.faults.preloaded  # noqa: F401
+import benchmarks.faults.preloaded  # noqa: F401 - loads what all forks need, before any
 from benchmarks.faults.scripts.start import Start
 
 

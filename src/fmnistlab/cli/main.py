@@ -9,10 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+import fmnistlab.cli.compare
 import fmnistlab.cli.data
 import fmnistlab.cli.evaluate
 import fmnistlab.cli.models
 import fmnistlab.cli.predict
+import fmnistlab.cli.runs
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
 from fmnistlab.cli import output
@@ -30,6 +32,8 @@ _COMMANDS = (
     fmnistlab.cli.evaluate,
     fmnistlab.cli.predict,
     fmnistlab.cli.verify,
+    fmnistlab.cli.compare,
+    fmnistlab.cli.runs,
     fmnistlab.cli.models,
     fmnistlab.cli.data,
 )
@@ -40,6 +44,7 @@ examples:
   fmnistlab train linearnet --epochs 3 --seed 1 --out runs/try
   fmnistlab evaluate runs/try
   fmnistlab predict runs/try shoe.png
+  fmnistlab compare linearnet cnn --seeds 10  which is better, and how sure is that?
 
 exit codes:
   0 success   1 failure   2 wrong usage   3 bad data   4 bad checkpoint   5 no room or memory

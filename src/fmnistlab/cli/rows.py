@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fmnistlab.cli.numbers import parse_ranges
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.foundation.checks import shown
 
 BUNDLED: Final = "bundled"
 """Stands for the test set that ships with the package."""
 
 MOST_ROWS: Final = 100_000
 """Rows that one list may name."""
-
-_PART: Final = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
 
 
 class NamedRows(NamedTuple):
@@ -67,7 +64,9 @@ def split_rows(word: str) -> NamedRows | None:
     # Unlike Path.exists, this knows no errors: of a name that is too long, the reader tells more.
     exists = os.path.exists(word)  # noqa: PTH110 - see above
     if not exists and colon and (source == BUNDLED or _is_table(source)):
-        return NamedRows(source, source == BUNDLED, _parse(word, rows))
+        return NamedRows(
+            source, source == BUNDLED, parse_ranges(rows, source=word, item="row", most=MOST_ROWS)
+        )
     if not exists and word == BUNDLED:
         return NamedRows(word, bundled=True, rows=None)
     return NamedRows(word, bundled=False, rows=None) if _is_table(word) else None
@@ -75,24 +74,3 @@ def split_rows(word: str) -> NamedRows | None:
 
 def _is_table(name: str) -> bool:
     return ".csv" in Path(name).name.lower()
-
-
-def _parse(word: str, text: str) -> list[range]:
-    found = []
-    for part in text.split(","):
-        match = _PART.fullmatch(part)
-        if match is None:
-            raise ConfigurationError(
-                f"{word}: {shown(part)} is no row; name rows as 7, or 3,5,10-12. The first row is "
-                "0."
-            )
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise ConfigurationError(
-                f"{word}: {part} runs backwards; the rows from {last} to {first} are "
-                f"{last}-{first}."
-            )
-        found.append(range(first, last + 1))
-    if (total := sum(map(len, found))) > MOST_ROWS:
-        raise ConfigurationError(f"{word}: names {total:,} rows; take {MOST_ROWS:,} at most.")
-    return found

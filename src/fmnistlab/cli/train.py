@@ -6,9 +6,9 @@ import argparse
 import logging
 
 from fmnistlab.cli import output
+from fmnistlab.cli.numbers import real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
-from fmnistlab.foundation.checks import refused
 from fmnistlab.foundation.logger import get_logger
 
 
@@ -48,22 +48,26 @@ def add_parser(
     )
     parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
     parser.add_argument(
-        "--epochs", type=_whole, default=10, help="passes over the data (default: 10)"
+        "--epochs", type=whole_argument, default=10, help="passes over the data (default: 10)"
     )
     parser.add_argument(
-        "--batch-size", type=_whole, default=32, metavar="N", help="images in a batch (default: 32)"
+        "--batch-size",
+        type=whole_argument,
+        default=32,
+        metavar="N",
+        help="images in a batch (default: 32)",
     )
     parser.add_argument(
         "--lr",
         dest="learning_rate",
-        type=_real,
+        type=real_argument,
         default=1e-3,
         metavar="RATE",
         help="learning rate (default: 0.001)",
     )
     parser.add_argument(
         "--seed",
-        type=_whole,
+        type=whole_argument,
         default=0,
         help="determines initial weights, order of images and all noise; 0 to 2**63 - 1 "
         "(default: 0)",
@@ -73,7 +77,7 @@ def add_parser(
     )
     parser.add_argument(
         "--threads",
-        type=_whole,
+        type=whole_argument,
         default=1,
         metavar="N",
         help="CPU threads, 1 to 1,024, or auto to measure which number is the fastest now; with 1 "
@@ -101,50 +105,33 @@ def add_parser(
     )
     parser.add_argument(
         "--checkpoint-steps",
-        type=_whole,
+        type=whole_argument,
         metavar="N",
         help="write a checkpoint every N training steps",
     )
     parser.add_argument(
         "--checkpoint-epochs",
-        type=_whole,
+        type=whole_argument,
         metavar="N",
         help="... every N epochs (default: every epoch, if no other --checkpoint- is given)",
     )
     parser.add_argument(
         "--checkpoint-seconds",
-        type=_real,
+        type=real_argument,
         metavar="S",
         help="... at the first step after S seconds",
     )
     parser.set_defaults(command=_train)
 
 
-def _whole(word: str) -> int | str:
-    """Returns the number, or the word, which `_check_numbers` then refuses in one line."""
-    try:
-        return int(word)
-    except ValueError:
-        return word
-
-
-def _real(word: str) -> float | str:
-    try:
-        return float(word)
-    except ValueError:
-        return word
-
-
 def _check_numbers(options: argparse.Namespace) -> None:
-    """Refuses words where numbers belong; the ranges are checked by who uses the numbers."""
-    wholes = ("epochs", "batch_size", "seed", "threads", "checkpoint_steps", "checkpoint_epochs")
+    wholes = ("epochs", "batch_size", "seed", "checkpoint_steps", "checkpoint_epochs")
     kinds = dict.fromkeys(wholes, "a whole number")
-    kinds |= {"threads": "a whole number, or auto"}
-    kinds |= {"learning_rate": "a number", "checkpoint_seconds": "a number"}
-    for name, kind in kinds.items():
-        value = getattr(options, name)
-        if isinstance(value, str) and (name, value) != ("threads", "auto"):
-            raise refused(name, value, kind)
+    if options.threads != "auto":
+        kinds |= {"threads": "a whole number, or auto"}
+    require_numbers(
+        options, {**kinds, "learning_rate": "a number", "checkpoint_seconds": "a number"}
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -185,7 +172,8 @@ def _train(options: argparse.Namespace) -> int:
         callbacks.append(EpochTable())
     if options.verbose:
         callbacks.append(LogLines())
-    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
+    for name in ("experiment", "parts"):
+        get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     get_logger("fmnistlab.training.checkpoints.resume").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         experiment = run_experiment(config, callbacks)

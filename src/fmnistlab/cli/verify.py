@@ -36,7 +36,8 @@ def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.experiments.verification import verify_run
     from fmnistlab.training.callbacks.progress import ProgressBar
 
-    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
+    for name in ("experiment", "parts"):
+        get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     verification = verify_run(options.run, [ProgressBar()], model=options.model)
     if options.json:
         output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
@@ -182,7 +182,7 @@ _KINDS: dict[str, type[HorizontalFlip | RandomShift]] = {
 }
 
 
-def is_own_augmentation(augmentation: object) -> bool:
+def is_own_augmentation(augmentation: object) -> TypeGuard[HorizontalFlip | RandomShift]:
     """Returns whether it is one of the augmentations of this module."""
     return type(augmentation) in _KINDS.values()
 
@@ -194,7 +194,7 @@ def augmentation_to_dict(augmentation: Augmentation) -> dict[str, object]:
         ConfigurationError: it is your own, which no file without code can describe.
     """
     if is_own_augmentation(augmentation):
-        settings = {f.name: getattr(augmentation, f.name) for f in dataclasses.fields(augmentation)}  # type: ignore[arg-type]
+        settings = {f.name: getattr(augmentation, f.name) for f in dataclasses.fields(augmentation)}
         return {"name": type(augmentation).__name__, **settings}
     raise ConfigurationError(
         f"The augmentation {augmentation!r} is not one of {', '.join(_KINDS)}, so it cannot be "

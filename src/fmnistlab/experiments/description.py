@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import torch
@@ -15,6 +14,7 @@ from fmnistlab.data.batches import batch_source
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.parts import Parts
 from fmnistlab.experiments.records.config import (
     BUNDLED,
     DataRecord,
@@ -68,7 +68,7 @@ def describe_experiment(
     config: ExperimentConfig,
     device: torch.device,
     model: nn.Module,
-    parts: Mapping[str, FashionMNISTCSV],
+    parts: Parts,
     step: TrainingStep,
 ) -> RunConfig:
     """Returns all that determines a training, down to its bits: the content of `config.json`.
@@ -77,7 +77,7 @@ def describe_experiment(
         config: what to do; its number of threads is known.
         device: where it is trained.
         model: a new one for it.
-        parts: the data: "fit", "valid" and "test".
+        parts: the data.
         step: what `planned_step` returned.
 
     Returns:
@@ -86,7 +86,9 @@ def describe_experiment(
     Raises:
         ConfigurationError: a setting cannot be written to a file, such as a function.
     """
-    records = {name: PartRecord(len(part), part.fingerprint) for name, part in parts.items()}
+    records = {
+        name: PartRecord(len(part), part.fingerprint) for name, part in parts._asdict().items()
+    }
     fingerprints = f"{records['fit'].fingerprint} {records['valid'].fingerprint}"
     source = config.data if config.train is None else config.train
     described = RunConfig(

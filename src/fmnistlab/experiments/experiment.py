@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,15 @@ from torch import nn
 from fmnistlab import seeding
 from fmnistlab.data.batch import Batch
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
-from fmnistlab.data.source import load_data
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments.config import ExperimentConfig, configured
 from fmnistlab.experiments.description import describe_experiment, planned_step
-from fmnistlab.experiments.records.config import (
-    RunConfig,
-)
+from fmnistlab.experiments.parts import Parts, load_parts
+from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.differences import differing
-from fmnistlab.experiments.records.environment import (
-    resume_changes,
-)
+from fmnistlab.experiments.records.environment import resume_changes
 from fmnistlab.experiments.records.pictures import DrawnPictures, write_pictures
+from fmnistlab.experiments.records.predictions import RunPredictions, content_sha256
 from fmnistlab.experiments.records.reading import read_config, read_result
 from fmnistlab.experiments.records.result import (
     ClassRecord,
@@ -36,7 +33,13 @@ from fmnistlab.experiments.records.result import (
     ValidationRecord,
 )
 from fmnistlab.experiments.run_folder import RunFolder
-from fmnistlab.experiments.run_folder_state import CONFIG, HISTORY_CSV, HISTORY_JSON, RESULT
+from fmnistlab.experiments.run_folder_state import (
+    CONFIG,
+    HISTORY_CSV,
+    HISTORY_JSON,
+    PREDICTIONS,
+    RESULT,
+)
 from fmnistlab.foundation import html
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.wording import setting
@@ -112,7 +115,29 @@ def run_experiment(
             nothing was written into it.
         KeyboardInterrupt, Terminated: it was ended from outside; with `resume` it goes on.
     """
-    config = configured(config, settings)
+    return run_with(configured(config, settings), callbacks, load_parts)
+
+
+def run_with(
+    config: ExperimentConfig,
+    callbacks: Sequence[Callback],
+    load: Callable[[ExperimentConfig], Parts],
+    *,
+    tell_kept: bool = True,
+) -> Experiment:
+    """Does what `run_experiment` does, with data that may have been read before.
+
+    Args:
+        config: what to do.
+        callbacks: watch the training.
+        load: returns the data of an experiment; called once model, device and folder are known to
+            be there.
+        tell_kept: whether a line in the log says how to go on after a failure.
+
+    Raises:
+        FmnistlabError: as of `run_experiment`.
+        KeyboardInterrupt, Terminated: likewise.
+    """
     # Model and device come first: a wrong name should not wait for the data.
     model = seeded_model(
         functools.partial(create_model, config.model, **config.model_options), config.seed
@@ -126,7 +151,8 @@ def run_experiment(
     if isinstance(threads, str):
         threads = _fastest_threads(model, device, config)
     with cpu_threads(threads):
-        return _run(dataclasses.replace(config, threads=threads), model, device, callbacks)
+        config = dataclasses.replace(config, threads=threads)
+        return _run(config, model, device, callbacks, load, tell_kept=tell_kept)
 
 
 def _fastest_threads(model: nn.Module, device: torch.device, config: ExperimentConfig) -> int:
@@ -153,14 +179,14 @@ def _run(
     model: nn.Module,
     device: torch.device,
     callbacks: Sequence[Callback],
+    load: Callable[[ExperimentConfig], Parts],
+    *,
+    tell_kept: bool,
 ) -> Experiment:
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
-        if config.data is None and config.train is None:
-            _logger.info("reading the data that ships with fmnistlab")
-        train, test = load_data(config.data, train=config.train, test=config.test)
-        fit_set, valid_set = train.split(config.valid_fraction, config.split_seed)
-        parts = {"fit": fit_set, "valid": valid_set, "test": test}
+        parts = load(config)
+        fit_set, valid_set, test = parts
         step = planned_step(config, model, device, fit_set, Dispatch(callbacks).watched_by)
         _begin(folder, describe_experiment(config, device, model, parts, step))
         if folder.finished:
@@ -169,7 +195,7 @@ def _run(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
             config.model,
             device,
-            *(f"{len(part):,}" for part in parts.values()),
+            *(f"{len(part):,}" for part in parts),
         )
         started = time.perf_counter()
         checkpointing = Checkpointing(
@@ -191,9 +217,12 @@ def _run(
         measured = trainer.evaluate(test)
         predictions = trainer.predict(test)
         scores = class_scores(test.targets, predictions)
-        result = _result(config, trainer, measured, scores, seconds)
+        tested = RunPredictions.of(predictions, test).to_bytes()
+        sha256 = content_sha256(tested)
+        result = _result(config, trainer, measured, scores, seconds, predictions_sha256=sha256)
         folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
         folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
+        folder.write_bytes(PREDICTIONS, tested)
         trainer.save(folder.checkpoint)
         drawn = DrawnPictures((), ())
         if config.pictures:
@@ -205,7 +234,7 @@ def _run(
         folder.write_json(RESULT, written)
         folder.remove_checkpoints()
     except BaseException:
-        if not folder.finished and folder.discard_unless_resumable():
+        if not folder.finished and folder.discard_unless_resumable() and tell_kept:
             _logger.warning(
                 "what was trained is kept; go on with %s %s",
                 setting("out", str(folder.path)),
@@ -279,6 +308,8 @@ def _result(
     test: Metrics,
     scores: tuple[ClassScore, ...],
     seconds: float,
+    *,
+    predictions_sha256: str,
 ) -> RunResult:
     """Returns the result, with no pictures yet."""
     return RunResult(
@@ -293,5 +324,6 @@ def _result(
         validation=ValidationRecord.of(trainer.history[-1]),
         test=TestRecord.of(test),
         classes=tuple(map(ClassRecord.of, scores)),
+        predictions_sha256=predictions_sha256,
         pictures=(),
     )

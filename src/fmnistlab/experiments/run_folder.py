@@ -18,11 +18,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fmnistlab.errors import RunFolderError
+from fmnistlab.errors import RunFolderError, RunFolderInUseError
 from fmnistlab.experiments.run_folder_state import (
     CHECKPOINT,
     CHECKPOINTS,
     CONFIG,
+    FAILURE,
     LOCK,
     RESULT,
     RUN_FILE,
@@ -40,7 +41,7 @@ _VANISHED = (FileNotFoundError, FileExistsError)  # the second: it went while fi
 
 
 class RunFolder:
-    """A folder with the settings, history, checkpoint, result and pictures of one training.
+    """A folder with settings, history, checkpoint, result, predictions and pictures of a training.
 
     Every file in it is written whole or not at all. `result.json` comes last, so a folder that
     has one is complete.
@@ -122,6 +123,8 @@ class RunFolder:
                 raise _explained(self.path, error) from error
             raise
         self.finished = state is FolderState.FINISHED
+        if not self.finished:
+            (self.path / FAILURE).unlink(missing_ok=True)
 
     def release(self) -> None:
         """Lets others use the folder, and removes it if it was made for this and holds nothing."""
@@ -162,6 +165,18 @@ class RunFolder:
         return cls(path)
 
     @property
+    def in_use(self) -> bool:
+        """Whether another training is writing there now."""
+        if not (self.path / LOCK).exists():
+            return False
+        try:
+            self._lock.acquire()
+        except (Timeout, OSError, RuntimeError):
+            return True
+        self._lock.release()
+        return False
+
+    @property
     def checkpoint(self) -> Path:
         """The checkpoint file."""
         return self.path / CHECKPOINT
@@ -184,8 +199,8 @@ class RunFolder:
         finally:
             self._unlock()
 
-    def write_text(self, name: str, text: str) -> None:
-        """Writes a file of UTF-8 text.
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Writes a file.
 
         Raises:
             RunFolderError: it cannot be written.
@@ -194,9 +209,17 @@ class RunFolder:
             self._new.add(name)
         try:
             with write_atomically(self.path / name) as stream:
-                stream.write(text.encode())
+                stream.write(content)
         except OSError as error:
             raise _explained(self.path / name, error) from error
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a file of UTF-8 text.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        self.write_bytes(name, text.encode())
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Writes a JSON file; see `json_text`.
@@ -295,8 +318,8 @@ def _unused(parent: Path, name: str, made: list[Path]) -> Path:
     raise RunFolderError(f"{parent / name}: a thousand folders of this name exist already.")
 
 
-def _in_use(path: Path) -> RunFolderError:
-    return RunFolderError(
+def _in_use(path: Path) -> RunFolderInUseError:
+    return RunFolderInUseError(
         f"{path}: another training is writing there now. Name another folder with "
         f"{setting('out', ...)}."
     )

@@ -21,11 +21,15 @@ CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINTS = "checkpoints"
 HISTORY_JSON = "history.json"
 HISTORY_CSV = "history.csv"
+PREDICTIONS = "predictions.safetensors"
+FAILURE = "failure.json"
 LOCK = ".fmnistlab.lock"
 
+FILES: Final = (CONFIG, RESULT, CHECKPOINT, HISTORY_JSON, HISTORY_CSV, PREDICTIONS, FAILURE)
+"""What a training writes besides pictures."""
+
 RUN_FILE: Final = re.compile(
-    "|".join(map(re.escape, (CONFIG, RESULT, CHECKPOINT, HISTORY_JSON, HISTORY_CSV)))
-    + "|(curves|samples|mistakes|confusion|predictions)\\.png"
+    "|".join(map(re.escape, FILES)) + "|(curves|samples|mistakes|confusion|predictions)\\.png"
 )
 """Names of the files that a training writes into its folder."""
 
@@ -36,7 +40,8 @@ class FolderState(enum.Enum):
     """Whose a folder is, and how far its training came."""
 
     EMPTY = "empty"
-    """Missing, or without anything but what a training leaves that was killed at its start."""
+    """Missing, or without anything but what a training leaves that failed or was killed at its
+    start."""
 
     BEGUN = "begun"
     FINISHED = "finished"
@@ -66,7 +71,8 @@ def folder_state(path: Path) -> FolderState:
         raise RunFolderError(
             f"{os.fspath(path)}: cannot be written: {reason}. Choose another folder."
         ) from error
-    names = {name for name in kinds if name != LOCK and not is_temporary(name, RUN_FILE)}
+    passing = (LOCK, FAILURE)
+    names = {name for name in kinds if name not in passing and not is_temporary(name, RUN_FILE)}
     if not names:
         _check_kinds(path, kinds)
         return FolderState.EMPTY
@@ -77,7 +83,7 @@ def folder_state(path: Path) -> FolderState:
 
 
 def _check_kinds(path: Path, kinds: dict[str, int]) -> None:
-    for name in (CONFIG, RESULT, CHECKPOINT, HISTORY_JSON, HISTORY_CSV, LOCK):
+    for name in (*FILES, LOCK):
         if name in kinds and not stat.S_ISREG(kinds[name]):
             raise RunFolderError(f"{path / name}: is no regular file. Choose another folder.")
     if CHECKPOINTS in kinds and not stat.S_ISDIR(kinds[CHECKPOINTS]):

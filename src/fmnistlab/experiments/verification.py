@@ -10,12 +10,12 @@ from pathlib import Path
 from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.experiment import run_experiment
-from fmnistlab.experiments.records.comparison import TIMES, compare_runs
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
 from fmnistlab.experiments.records.differences import differing_epochs
 from fmnistlab.experiments.records.environment import environment_changes
 from fmnistlab.experiments.records.finished_run import FinishedRun, read_finished_run
+from fmnistlab.experiments.records.repetition import TIMES, compare_runs
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG
 from fmnistlab.foundation.wording import setting

@@ -105,17 +105,15 @@ def foreign_words(words: Mapping[str, str]) -> Callable[[_Callable], _Callable]:
 
     def decorate(target: _Callable) -> _Callable:
         if inspect.isclass(target):
-            target.__init__ = _explaining(target.__init__, target.__name__, words)  # type: ignore[method-assign]
+            constructor = _explaining(target.__init__, target.__name__, words)
+            target.__init__ = constructor  # type: ignore[method-assign] # the class stays itself
             return target
-        name = target.__qualname__
-        return _explaining(target, name, words)  # type: ignore[return-value]
+        return _explaining(target, target.__qualname__, words)
 
     return decorate
 
 
-def _explaining(
-    function: Callable[..., Any], name: str, words: Mapping[str, str]
-) -> Callable[..., Any]:
+def _explaining(function: _Callable, name: str, words: Mapping[str, str]) -> _Callable:
     known = [*inspect.signature(function).parameters][1:]
 
     @functools.wraps(function)
@@ -127,4 +125,4 @@ def _explaining(
         told = f"; here {said}." if said else f".{suggestion(unknown, known)}"
         raise UnknownArgumentError(f"{name} has no argument {unknown!r}{told}")
 
-    return explaining
+    return explaining  # type: ignore[return-value] # it is called as the function is

@@ -1,4 +1,4 @@
-"""The one formatter of tables: plain text for terminals and logs, Markdown for pages."""
+"""The one formatter of tables: plain text for terminals, Markdown for pages, LaTeX for papers."""
 
 from __future__ import annotations
 
@@ -102,6 +102,50 @@ def markdown_table(columns: Sequence[str | Column], rows: Iterable[Sequence[Cell
         ),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+_LATEX: Final = {
+    "\\": r"\textbackslash{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def latex_table(columns: Sequence[str | Column], rows: Iterable[Sequence[Cell]]) -> str:
+    """Returns a table as a `tabular` of LaTeX with the rules of the package booktabs.
+
+    Args:
+        columns: as of `markdown_table`.
+        rows: likewise; characters that mean something to LaTeX are escaped.
+
+    Raises:
+        ConfigurationError: a row has another number of cells than there are columns.
+    """
+    heads, body, rights = _laid_out(columns, rows)
+    texts = [[printable(head.title) for head in heads]]
+    texts += [
+        [cell_text(cell, head.spec) for cell, head in zip(row, heads, strict=True)] for row in body
+    ]
+    titles, *lines = (rf"{' & '.join(map(_latex, cells))} \\" for cells in texts)
+    sides = "".join("r" if right else "l" for right in rights)
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{sides}}}",
+            r"\toprule",
+            titles,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def _markdown(cell: Cell, spec: str = "") -> str:

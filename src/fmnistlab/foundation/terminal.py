@@ -71,7 +71,7 @@ def text_of(value: object) -> str:
     """Returns the text of an error or another object, even of one that cannot print itself."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - a stranger's __str__; the kind of error still tells something
+    except Exception:  # noqa: BLE001 - a stranger's __str__; the kind still tells something
         return "(its text cannot be shown)"
 
 

@@ -122,7 +122,7 @@ def untouched_randomness() -> Iterator[None]:
     Code is run when it is first asked for, and may draw numbers then. The model that is built next
     would have other weights than one that is built later.
     """
-    from fmnistlab.foundation.global_random import (  # noqa: PLC0415 - listing must not import torch
+    from fmnistlab.foundation.global_random import (  # noqa: PLC0415 - listing needs no torch
         isolated_randomness,
     )
 

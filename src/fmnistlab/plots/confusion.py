@@ -151,7 +151,7 @@ def _draw_recall(axes: Axes, matrix: Int64[np.ndarray, "10 10"]) -> None:
 
 
 def _shades(*colors: str) -> Colormap:
-    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415 - optional, slow to import
+    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415 - optional, and slow
 
     return LinearSegmentedColormap.from_list("shades", colors)
 

@@ -52,7 +52,8 @@ class Verdict:
             f"by less than {100 * self.smallest:g} points",
             "not told apart": f"{self.one} and {self.other} cannot be told apart",
         }
-        return f"{told[self.finding]}: {points(self.difference)}."
+        ahead = f"{self.one} " if self.finding in ("practically equal", "not told apart") else ""
+        return f"{told[self.finding]}: {ahead}{points(self.difference)}."
 
 
 def verdict(

@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ def test_an_unknown_metric_fails_before_the_first_epoch(
         lambda: LogLines(every=0),
     ],
 )
-def test_impossible_settings_are_refused(make) -> None:  # type: ignore[no-untyped-def]
+def test_impossible_settings_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(ConfigurationError):
         make()
 

@@ -208,7 +208,7 @@ class Misspelt(Callback):
 
 
 class TooFew(Callback):
-    def on_epoch_end(self, run: Run) -> None:  # type: ignore[override]
+    def on_epoch_end(self, run: Run) -> None:  # type: ignore[override] # on purpose
         """One argument is missing."""
 
 

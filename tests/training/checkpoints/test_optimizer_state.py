@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.tiny import same_weights, tiny_noisy, tiny_set
+from tests.tiny import channels_last, same_weights, tiny_noisy, tiny_set
 from torch import Tensor, nn
 
 from fmnistlab.callbacks import BatchResult, Callback, Checkpointing, Run
@@ -34,7 +34,7 @@ class Odd(torch.optim.SGD):
             group["span"] = (0.9, [1, {"x": None}])
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             group["d"] += 1e-4
             for p in group["params"]:
@@ -69,7 +69,7 @@ class Lookahead(torch.optim.Optimizer):
         self.made = 0
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         params = [p for group in self.base.param_groups for p in group["params"]]
         if not self.slow:
             self.slow = {number: p.detach().clone() for number, p in enumerate(params)}
@@ -140,7 +140,7 @@ def test_any_optimizer_goes_on_with_the_same_bits(name: str, schedule: Any, tmp_
         resumed.fit(tiny_set(), resume_from=tmp_path / f"step-{step:08}.safetensors")
         assert same_weights(resumed.model, whole.model), step
         mine, theirs = (
-            OptimizerState.of_optimizer(t.model, t.optimizer)  # type: ignore[arg-type]
+            OptimizerState.of_optimizer(t.model, t.optimizer)  # type: ignore[arg-type] # not None
             for t in (whole, resumed)
         )
         assert mine.to_json() == theirs.to_json()
@@ -176,9 +176,8 @@ def test_a_restored_state_is_exactly_what_was_saved() -> None:
 @pytest.mark.parametrize("make", [torch.optim.Adam, Lookahead])
 def test_a_restored_state_lies_in_memory_as_its_parameter_does(make: Any) -> None:
     """Torch's fused kernels walk through both in memory order."""
-    last = torch.channels_last
-    layer = nn.Conv2d(2, 3, 3).to(memory_format=last)  # type: ignore[call-overload]
-    plain = copy.deepcopy(layer).to(memory_format=torch.contiguous_format)
+    plain = nn.Conv2d(2, 3, 3)
+    layer = channels_last(copy.deepcopy(plain))
     optimizer = make(plain.parameters())
     plain(torch.ones(1, 2, 5, 5)).sum().backward()
     optimizer.step()
@@ -199,7 +198,7 @@ class Counts(Callback):
 
 
 class Unkeepable(torch.optim.SGD):
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         super().step()
         for group in self.param_groups:
             for p in group["params"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.tiny import Items, same_weights, tiny_linear, tiny_noisy, tiny_set
+from tests.tiny import Items, channels_last, same_weights, tiny_linear, tiny_noisy, tiny_set
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.callbacks import (
@@ -252,8 +252,7 @@ def test_a_disk_that_fails_ends_the_fit_with_a_named_error(
 
 def test_equal_weights_have_equal_names() -> None:
     one, other = tiny_noisy(), tiny_noisy()
-    other.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    assert weights_sha256(one) == weights_sha256(other)
+    assert weights_sha256(one) == weights_sha256(channels_last(other))
     with torch.no_grad():
         next(other.parameters()).view(-1)[0].add_(1e-7)
     assert weights_sha256(one) != weights_sha256(other)

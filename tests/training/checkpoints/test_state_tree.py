@@ -125,7 +125,7 @@ def test_text_that_no_file_can_name_a_tensor_by_is_no_harm() -> None:
     assert bits(kept(tree)) == bits(tree)
 
 
-class Settings(dict):  # type: ignore[type-arg]
+class Settings(dict[str, Any]):
     """A kind of dictionary that is known here alone."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from tests.tiny import Items, tiny_linear, tiny_noisy, tiny_set
@@ -31,11 +33,11 @@ def normalized() -> nn.Module:
     ids=range(7),
 )
 def test_a_single_image_is_named_before_batch_normalization_fails(
-    data: object, batch_size: int
+    data: Any, batch_size: int
 ) -> None:
     trainer = Trainer(normalized(), Recipe(batch_size=batch_size), device="cpu")
     with pytest.raises(ConfigurationError, match="single image, from which BatchNorm1d"):
-        trainer.fit(data)  # type: ignore[arg-type]
+        trainer.fit(data)
     assert trainer.evaluate(tiny_set(1)).count == 1
 
 
@@ -44,9 +46,9 @@ def test_a_single_image_is_named_before_batch_normalization_fails(
     [(tiny_set(9), 4), (DataLoader(tiny_set(9), 4, drop_last=True), 1), (tiny_set(2), 1000)],
     ids=range(3),
 )
-def test_batch_normalization_learns_from_more(data: object, batch_size: int) -> None:
+def test_batch_normalization_learns_from_more(data: Any, batch_size: int) -> None:
     trainer = Trainer(normalized(), Recipe(batch_size=batch_size), device="cpu")
-    assert len(trainer.fit(data, epochs=1)) == 1  # type: ignore[arg-type]
+    assert len(trainer.fit(data, epochs=1)) == 1
 
 
 def test_one_image_is_enough_where_it_has_many_pixels() -> None:

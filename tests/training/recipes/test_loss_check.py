@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,7 +154,7 @@ def test_a_loss_that_does_not_add_up_is_told_once(
     assert "<lambda> of a batch is not the mean of its parts" in told
 
 
-def test_a_loss_that_is_a_part_of_the_model_is_trained_and_saved(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_loss_that_is_a_part_of_the_model_is_trained_and_saved(tmp_path: Path) -> None:
     """As the message says: then its parameters and buffers are the model's."""
 
     class WithLoss(nn.Module):

@@ -102,7 +102,7 @@ def test_optimizers_take_the_settings(name: Any, kind: type) -> None:
 
 def test_an_optimizer_of_ones_own_gets_the_trainable_parameters() -> None:
     model = tiny_linear()
-    model[1].bias.requires_grad_(False)  # type: ignore[index]
+    model.get_parameter("1.bias").requires_grad_(False)
     optimizer = Recipe(optimizer=lambda p: torch.optim.RMSprop(p, lr=0.3)).make_optimizer(model)
     assert type(optimizer) is torch.optim.RMSprop
     assert [len(group["params"]) for group in optimizer.param_groups] == [1]
@@ -179,7 +179,7 @@ def test_a_loss_of_ones_own_serves_both() -> None:
 
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        CLASSIC.epochs = 3  # type: ignore[misc]
+        CLASSIC.epochs = 3  # type: ignore[misc] # on purpose
 
 
 def test_a_schedule_takes_each_groups_own_rate() -> None:

@@ -51,12 +51,12 @@ def bits(value: object) -> object:
 
 def test_a_record_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        record().loss = 0.0  # type: ignore[misc]
+        record().loss = 0.0  # type: ignore[misc] # on purpose
 
 
 def test_a_record_takes_keywords_only() -> None:
     with pytest.raises(TypeError):
-        EpochRecord(1, 0.5, 0.8, 1e-3, 2.0, 48)  # type: ignore[call-arg]
+        EpochRecord(1, 0.5, 0.8, 1e-3, 2.0, 48)  # type: ignore[call-arg] # on purpose
 
 
 def test_epoch_zero_is_refused() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -301,19 +302,17 @@ def test_asking_for_a_negative_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize("judge", [confusion_matrix, class_scores, worst_mistakes])
-def test_targets_of_other_images_are_refused(judge: object) -> None:
+def test_targets_of_other_images_are_refused(judge: Any) -> None:
     with pytest.raises(ConfigurationError, match="2 targets but 1 predictions"):
-        judge(torch.tensor([1, 2]), predictions_of([1]))  # type: ignore[operator]
+        judge(torch.tensor([1, 2]), predictions_of([1]))
 
 
 @pytest.mark.parametrize("judge", [confusion_matrix, class_scores, worst_mistakes])
-def test_labels_of_no_class_are_refused(judge: object) -> None:
+def test_labels_of_no_class_are_refused(judge: Any) -> None:
     with pytest.raises(ConfigurationError, match="targets must be from 0 to 9; one is 10"):
-        judge(torch.tensor([1, 10]), predictions_of([1, 1]))  # type: ignore[operator]
+        judge(torch.tensor([1, 10]), predictions_of([1, 1]))
     with pytest.raises(ConfigurationError, match=r"predicted labels must be .* one is -1"):
-        judge(  # type: ignore[operator]
-            torch.tensor([1]), Predictions(torch.tensor([-1]), torch.full((1, 10), 0.1))
-        )
+        judge(torch.tensor([1]), Predictions(torch.tensor([-1]), torch.full((1, 10), 0.1)))
 
 
 # --- in a notebook --------------------------------------------------------------------------------

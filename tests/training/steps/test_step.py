@@ -52,7 +52,9 @@ def plain_steps(model: nn.Module, recipe: Recipe, batches: list[Batch]) -> torch
     ],
     ids=["adam", "adam-decay", "adamw", "sgd", "smoothing"],
 )
-def test_fifty_steps_give_the_bits_of_the_plain_loop(make_model, recipe: Recipe) -> None:  # type: ignore[no-untyped-def]
+def test_fifty_steps_give_the_bits_of_the_plain_loop(
+    make_model: Callable[[], nn.Module], recipe: Recipe
+) -> None:
     source = batch_source(tiny_set(400), device=CPU, batch_size=8)
     batches = list(source.training_batches(1))
     fast, plain = make_model(), make_model()
@@ -79,13 +81,13 @@ def clip(model: nn.Module) -> None:
 
 
 def thaw(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    model[1].requires_grad_(True)  # type: ignore[index]
-    optimizer.add_param_group({"params": model[1].parameters(), "lr": 0.5})  # type: ignore[index]
+    layer = model.get_submodule("1").requires_grad_(True)
+    optimizer.add_param_group({"params": layer.parameters(), "lr": 0.5})
 
 
 CHANGES: dict[str, Watcher] = {
     "hooks the optimizer": lambda model, o: o.register_step_pre_hook(lambda *_: clip(model)),
-    "hooks a weight": lambda model, o: model[-1].bias.register_hook(lambda g: g * 2),  # type: ignore[index]
+    "hooks a weight": lambda model, o: model.get_parameter("2.bias").register_hook(lambda g: g * 2),
     "adds a group": thaw,
     "splits the group": lambda model, o: o.add_param_group(
         {"params": [o.param_groups[0]["params"].pop()], "lr": 0.5}
@@ -132,7 +134,7 @@ def test_whatever_changes_between_steps_counts_as_in_the_plain_loop(name: str, w
 class Sharp(torch.optim.SGD):
     """Climbs a little, looks at the slope there and steps from below; needs a closure to look."""
 
-    def step(self, closure: Callable[[], Tensor] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         if closure is None:
             raise ValueError("a closure is needed")
         weights = self.param_groups[0]["params"]
@@ -168,7 +170,7 @@ def test_an_optimizer_that_needs_a_closure_gets_one(kind: Any, schedule: Any) ->
             return loss
 
         with torch.no_grad():
-            first = cross_entropy(models[1][1](batch.images.flatten(1)), batch.labels)  # type: ignore[index]
+            first = cross_entropy(models[1][1](batch.images.flatten(1)), batch.labels)
         loss, logits = step(batch)
         assert not loss.requires_grad
         assert not logits.requires_grad
@@ -184,11 +186,11 @@ def test_an_optimizer_that_needs_a_closure_gets_one(kind: Any, schedule: Any) ->
 
 def test_an_optimizer_that_cannot_step_at_all_is_named_and_a_plain_error_is_its_own() -> None:
     class Broken(torch.optim.SGD):
-        def step(self, closure: object = None) -> None:  # type: ignore[override]
+        def step(self, closure: Any = None) -> Any:
             raise ValueError("without" if closure is None else "with")
 
     class Failing(torch.optim.SGD):
-        def step(self) -> None:  # type: ignore[override]
+        def step(self, closure: Any = None) -> Any:
             raise ValueError("disk full")
 
     model = tiny_linear()
@@ -238,7 +240,7 @@ def modes(model: nn.Module) -> list[bool]:
 
 def test_looking_changes_no_mode_no_weight_and_no_statistics() -> None:
     model = tiny_noisy()
-    model[1].eval()  # type: ignore[index] # a frozen batch norm inside a training model
+    model[1].eval()  # a frozen batch norm inside a training model
     before, state = modes(model), copy.deepcopy(model.state_dict())
     source = batch_source(tiny_set(), device=CPU, batch_size=8)
     evaluate(model, source.evaluation_batches(), cross_entropy)
@@ -251,7 +253,7 @@ def test_looking_changes_no_mode_no_weight_and_no_statistics() -> None:
 
 def test_modes_are_restored_after_an_error() -> None:
     model = tiny_noisy()
-    model[1].eval()  # type: ignore[index]
+    model[1].eval()
     before = modes(model)
 
     def fail() -> None:

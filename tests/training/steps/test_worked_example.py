@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +31,8 @@ def test_the_example_lists_the_operations_and_the_calls() -> None:
     memory = Memory()
     operations, _ = record(step, memory)
 
-    def blocks(tensors: object) -> list[str]:
-        return [str(memory.block(tensor)) for tensor in tensors]  # type: ignore[attr-defined]
+    def blocks(tensors: Iterable[Tensor]) -> list[str]:
+        return [str(memory.block(tensor)) for tensor in tensors]
 
     found = [
         (name_of(one.kernel), blocks(one.reads()), blocks(one.writes()), bool(calls))

@@ -16,6 +16,7 @@ from fmnistlab.experiments.run_folder_state import (
     CONFIG,
     HISTORY_CSV,
     HISTORY_JSON,
+    PREDICTIONS,
     RESULT,
 )
 from fmnistlab.training.callbacks.csv_log import history_to_csv
@@ -28,7 +29,7 @@ def inconsistencies(run: FinishedRun) -> tuple[str, ...]:
     Returns:
         An empty tuple if nowhere.
     """
-    parts = (_settings, _weights, _history, _result, _test, _classes)
+    parts = (_settings, _weights, _history, _result, _test, _classes, _predictions)
     found = [sentence for part in parts for sentence in part(run)]
     return (*found, *picture_faults(run.path, run.result.pictures))
 
@@ -144,6 +145,26 @@ def _class_faults(at: int, record: ClassRecord) -> Iterator[str]:
     elif wilson_interval(right, record.count) != record.recall_interval:
         interval = list(wilson_interval(right, record.count))
         yield f"{where}.recall_interval: {list(record.recall_interval)}, not {interval}"
+
+
+def _predictions(run: FinishedRun) -> Iterator[str]:
+    """Checks the predictions against themselves and against what the result says of classes."""
+    found = run.predictions
+    wrong = int((found.probabilities.argmax(dim=1) != found.labels).sum())
+    if wrong:
+        yield f"{PREDICTIONS}: {wrong} labels are not the most probable class"
+    mine = {
+        name: {
+            "count": int((found.targets == label).sum()),
+            "right": int((found.correct & (found.targets == label)).sum()),
+        }
+        for label, name in enumerate(CLASS_NAMES)
+    }
+    theirs = {
+        record.name: {"count": record.count, "right": _right(record.recall, record.count)}
+        for record in run.result.classes
+    }
+    yield from _contradict(PREDICTIONS, RESULT, differing(mine, theirs))
 
 
 def _right(fraction: float | None, count: int) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fmnistlab.errors import CheckpointError
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.named_model import named_model
+from fmnistlab.experiments.records.predictions import RunPredictions, read_predictions
 from fmnistlab.experiments.records.reading import (
     read_config,
     read_history,
@@ -55,6 +56,7 @@ class FinishedRun:
         history: of `history.json`.
         history_csv: the bytes of `history.csv`.
         result: of `result.json`.
+        predictions: of `predictions.safetensors`.
         saved: of the checkpoint.
     """
 
@@ -63,6 +65,7 @@ class FinishedRun:
     history: History
     history_csv: bytes
     result: RunResult
+    predictions: RunPredictions
     saved: SavedTraining
 
 
@@ -85,6 +88,7 @@ def read_finished_run(path: Path, model: str | None = None) -> FinishedRun:
         history=read_history(path),
         history_csv=read_history_csv(path),
         result=read_result(path),
+        predictions=read_predictions(path),
         saved=_read_saved(path / CHECKPOINT, named_model(path, model)),
     )
 

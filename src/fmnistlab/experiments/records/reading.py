@@ -34,7 +34,7 @@ def read_config(folder: Path) -> RunConfig:
         RunFolderError: the file is missing, is no regular file, or is not what a training has
             written; the message names file and key.
     """
-    return _read_record(RunConfig, folder / CONFIG)
+    return read_record(RunConfig, folder / CONFIG)
 
 
 def read_result(folder: Path) -> RunResult:
@@ -43,7 +43,7 @@ def read_result(folder: Path) -> RunResult:
     Raises:
         RunFolderError: as of `read_config`.
     """
-    return _read_record(RunResult, folder / RESULT)
+    return read_record(RunResult, folder / RESULT)
 
 
 def read_history(folder: Path) -> History:
@@ -69,7 +69,16 @@ def read_history_csv(folder: Path) -> bytes:
     return _read(folder / HISTORY_CSV, _LARGEST_HISTORY)
 
 
-def _read_record(kind: type[_T], path: Path) -> _T:
+def read_record(kind: type[_T], path: Path) -> _T:
+    """Returns what a record holds, as one of the dataclasses of this room.
+
+    Args:
+        kind: the dataclass, which has a "format".
+        path: of the file.
+
+    Raises:
+        RunFolderError: as of `read_config`.
+    """
     content = _read(path, _LARGEST_RECORD)
     try:
         value: Any = parse_json(content, str(path))

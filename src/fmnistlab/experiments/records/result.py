@@ -105,6 +105,7 @@ class RunResult:
         validation: after the last epoch.
         test: of the trained model.
         classes: a record for each class, in the order of the labels.
+        predictions_sha256: of the file with what the model says of each test image.
         pictures: names of the pictures that were drawn.
     """
 
@@ -120,6 +121,7 @@ class RunResult:
     validation: ValidationRecord
     test: TestRecord
     classes: tuple[ClassRecord, ...]
+    predictions_sha256: Sha256
     pictures: tuple[Picture, ...]
 
 

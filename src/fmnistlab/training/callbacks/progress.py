@@ -12,7 +12,7 @@ from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.run import BatchResult, Run
 from fmnistlab.training.records.epoch_record import EpochRecord
 
-_IN_NOTEBOOK = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
+IN_NOTEBOOK = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
 """Whether tqdm draws widgets; a notebook's standard error is no terminal, yet shows them."""
 
 
@@ -39,7 +39,7 @@ class ProgressBar(Callback):
             initial=run.batch,
             unit="batch",
             file=self._stream if self._stream is not None else sys.stderr,
-            disable=False if _IN_NOTEBOOK else None,
+            disable=False if IN_NOTEBOOK else None,
             dynamic_ncols=True,
             leave=False,
         )

@@ -23,6 +23,15 @@ def checkpoint_name(step: int) -> str:
     return f"step-{step:08}.safetensors"
 
 
+def step_of(path: Path) -> int:
+    """Returns the step that the name of a checkpoint says.
+
+    Args:
+        path: one that `list_checkpoints` returned.
+    """
+    return int(path.stem.removeprefix("step-"))
+
+
 def list_checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
     """Returns the checkpoints in a folder, the newest first; nothing is looked at but the names.
 

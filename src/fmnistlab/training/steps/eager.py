@@ -103,7 +103,7 @@ class TrainingStep:
             return results[-1][0]
 
         if self._closure_alone:
-            self._optimizer.step(closure)  # type: ignore[arg-type]
+            self._optimizer.step(closure)  # type: ignore[arg-type] # torch's stub wants a float
         else:
             closure()
             self._update(closure)
@@ -127,7 +127,7 @@ class TrainingStep:
             if "closure" not in inspect.signature(self._optimizer.step).parameters:
                 raise
             try:
-                self._optimizer.step(closure)  # type: ignore[arg-type]
+                self._optimizer.step(closure)  # type: ignore[arg-type] # likewise
             except Exception as error:  # noqa: BLE001 - both refusals are told
                 if (type(error), str(error)) == (type(refusal), str(refusal)):
                     raise refusal from None  # it has nothing to do with closures, as in a hook
@@ -135,7 +135,7 @@ class TrainingStep:
                 raise ConfigurationError(
                     f"{name}.step() fails without a closure ({refusal}) and with one ({error})."
                 ) from refusal
-            self._update = self._optimizer.step  # type: ignore[assignment]
+            self._update = self._optimizer.step  # type: ignore[assignment] # likewise
         else:
             self._update = lambda _: self._optimizer.step()
 

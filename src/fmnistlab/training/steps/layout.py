@@ -39,12 +39,17 @@ def prepare_model(model: nn.Module, example: Batch) -> None:
             return
         try:
             # The trial runs on a copy, so that a failure half-way leaves the model untouched.
-            trial = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            trial = copy.deepcopy(model)
+            _lay_channels_last(trial)
             same = torch.allclose(trial(images), plain, rtol=1e-3, atol=1e-4)
         except Exception as error:  # noqa: BLE001 - whatever it is, the model stays as it works
             _logger.debug("%s stays in the default layout: %s", type(model).__name__, error)
             return
     if same:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _lay_channels_last(model)
     else:
         _logger.debug("%s stays in the default layout: outputs differ", type(model).__name__)
+
+
+def _lay_channels_last(model: nn.Module) -> None:
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # the stub lacks it

@@ -52,7 +52,7 @@ def clipped(parameters: Any) -> torch.optim.Optimizer:
     optimizer = torch.optim.Adam(parameters, fused=True)
     step = optimizer.step
     own = types.MethodType(lambda self, closure=None: step(closure), optimizer)
-    setattr(optimizer, "step", own)  # noqa: B010
+    optimizer.step = own  # type: ignore[method-assign] # as wrappers do
     return optimizer
 
 

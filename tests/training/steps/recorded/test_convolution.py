@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.tiny import channels_last
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -231,9 +232,8 @@ def test_only_the_limits_decide_where_a_product_is_faster(
 
 @pytest.mark.parametrize("last", [True, False])
 def test_turned_and_double_convolutions_stay_right(last: bool) -> None:
-    layout = torch.channels_last if last else torch.contiguous_format
     layers = nn.Sequential(nn.Conv2d(16, 8, 3, padding=1), nn.ConvTranspose2d(8, 16, 3))
-    check_layers(layers.to(memory_format=layout), 2, 16, 7, 7, last=last)  # type: ignore[call-overload]
+    check_layers(channels_last(layers) if last else layers, 2, 16, 7, 7, last=last)
     case = Case((8, 16, 3, 3), padding=1, last=last)
     double = case.in_double()
     program = program_of(lambda x: double(x.double()), 2, 16, 7, 7, last=last)
@@ -242,8 +242,7 @@ def test_turned_and_double_convolutions_stay_right(last: bool) -> None:
 
 
 def test_images_that_lie_otherwise_than_the_weights_are_left_to_torch() -> None:
-    layer = nn.Sequential(nn.Conv2d(16, 8, 3, padding=1))
-    layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layer = channels_last(nn.Sequential(nn.Conv2d(16, 8, 3, padding=1)))
     program = check_layers(layer, 2, 16, 7, 7, last=False)
     assert "convolution" in kernels(program, 2, 16, 7, 7)
 
@@ -260,7 +259,7 @@ class Twice(nn.Module):
 
 
 def test_weights_that_serve_several_convolutions_get_all_gradients() -> None:
-    check_layers(Twice().to(memory_format=torch.channels_last), 2, 16, 5, 5)  # type: ignore[call-overload]
+    check_layers(channels_last(Twice()), 2, 16, 5, 5)
 
 
 # --- cropping -------------------------------------------------------------------------------------
@@ -309,14 +308,14 @@ def test_a_chain_of_convolutions_and_odd_pools_is_cropped_throughout() -> None:
         *(nn.Conv2d(1, 16, 2), nn.MaxPool2d(2), nn.LeakyReLU(), nn.Conv2d(16, 32, 3, padding=1)),
         *(nn.MaxPool2d(2), nn.LeakyReLU(), nn.Conv2d(32, 8, 3, padding=1), nn.MaxPool2d(2)),
     )
-    program = check_layers(layers.to(memory_format=torch.channels_last), 3, 1, 16, 16)  # type: ignore[call-overload]
+    program = check_layers(channels_last(layers), 3, 1, 16, 16)
     assert not {"convolution", "convolution_backward"} & kernels(program, 3, 1, 16, 16)
 
 
 def unpooled(images: Tensor) -> Tensor:
     """Looks at the places of the largest pixels, which are those of the whole image."""
     small, places = functional.max_pool2d(images, 2, 2, return_indices=True)
-    again = functional.max_unpool2d(small, places, 2, output_size=[*images.shape[2:]])  # type: ignore[arg-type]
+    again = functional.max_unpool2d(small, places, [2, 2], output_size=[*images.shape[2:]])
     return again[..., :1, :1] + small * places.float()
 
 

@@ -102,8 +102,7 @@ def test_trainings_beside_each_other_do_not_disturb_each_other() -> None:
     inner: list[Trainer] = []
 
     def train_another(run: Run, *facts: object) -> None:
-        work = lambda: inner.append(fit(CNN, SGD, "recorded"))  # noqa: E731
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=lambda: inner.append(fit(CNN, SGD, "recorded")))
         thread.start()
         thread.join()
         copy.deepcopy(run.model)(torch.ones(2, 1, 28, 28)).sum().backward()

@@ -28,7 +28,10 @@ def free(function: Callable[[Any, Tensor], Tensor], **attributes: Any) -> Maker:
 
 
 BROKEN: dict[str, tuple[str, Maker]] = {
-    "random numbers": ("second time", free(lambda m, x: m.inner(x) * np.random.rand())),  # noqa: NPY002
+    "random numbers": (
+        "second time",
+        free(lambda m, x: m.inner(x) * np.random.rand()),  # noqa: NPY002 - the global one is meant
+    ),
     "an item": ("depends on the values", free(lambda m, x: m.inner(x) * x.mean().item())),
     "momentum=None": ("depends on", lambda: flat(nn.BatchNorm2d(1, momentum=None))),
     "a read array": ("second time", free(lambda m, x: m.inner(x) * float(x.numpy().mean()))),

@@ -183,7 +183,9 @@ def _undone(program: ResidentProgram, device: torch.device) -> Iterator[None]:
     """
     before = [(tensor, tensor.detach().clone()) for tensor in program.changing()]
     cuda = device.type == "cuda"
-    stream = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
+    stream = None
+    if cuda:
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # torch's own
     with torch.random.fork_rng(devices=[device] if cuda else []):
         if stream is not None:
             stream.wait_stream(torch.cuda.current_stream(device))

@@ -170,4 +170,4 @@ def fused_updates() -> dict[type[torch.optim.Optimizer], FusedUpdate]:
 
 def mark_step_made(optimizer: torch.optim.Optimizer) -> None:
     """Tells a schedule that a step was made; it would warn if it had not seen `step()` called."""
-    optimizer._opt_called = True  # type: ignore[attr-defined]
+    optimizer._opt_called = True  # type: ignore[attr-defined] # torch's own mark

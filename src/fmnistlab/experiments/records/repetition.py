@@ -16,7 +16,13 @@ from fmnistlab.experiments.records.differences import (
     values_in,
 )
 from fmnistlab.experiments.records.finished_run import FinishedRun
-from fmnistlab.experiments.run_folder_state import CHECKPOINT, CONFIG, HISTORY_JSON, RESULT
+from fmnistlab.experiments.run_folder_state import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY_JSON,
+    PREDICTIONS,
+    RESULT,
+)
 
 TIMES: Final = ("seconds",)
 """What is another number each time."""
@@ -25,7 +31,7 @@ _NOT_REPEATED: Final = ("history", "environment", "origin")
 """Parts of a checkpoint's state: the first is compared by epochs, all else is the environment."""
 
 
-class Comparison(NamedTuple):
+class Repetition(NamedTuple):
     """What came of comparing a run with its repetition.
 
     Attributes:
@@ -37,7 +43,7 @@ class Comparison(NamedTuple):
     compared: tuple[str, ...]
 
 
-def compare_runs(recorded: FinishedRun, repeated: FinishedRun, *, ended_early: bool) -> Comparison:
+def compare_runs(recorded: FinishedRun, repeated: FinishedRun, *, ended_early: bool) -> Repetition:
     """Compares a run with its repetition.
 
     Args:
@@ -59,7 +65,9 @@ def compare_runs(recorded: FinishedRun, repeated: FinishedRun, *, ended_early: b
             f"{tensors} tensors and {values_in(_state(repeated))} values of the checkpoint"
         )
         compared.append(f"{values_in(result)} values of {RESULT}")
-    return Comparison(tuple(found), tuple(compared))
+        found += _told(PREDICTIONS, _prediction_differences(recorded, repeated))
+        compared.append(f"predictions for {len(recorded.predictions.labels):,} images")
+    return Repetition(tuple(found), tuple(compared))
 
 
 def _told(file: str, found: Iterable[Difference]) -> list[str]:
@@ -88,6 +96,10 @@ def _checkpoint_differences(recorded: FinishedRun, repeated: FinishedRun) -> lis
         *differing_epochs(one.history, other.history, but=TIMES),
         *_tensor_differences(one.tensors, other.tensors),
     ]
+
+
+def _prediction_differences(recorded: FinishedRun, repeated: FinishedRun) -> Iterable[Difference]:
+    return _tensor_differences(recorded.predictions.tensors(), repeated.predictions.tensors())
 
 
 def _tensor_differences(

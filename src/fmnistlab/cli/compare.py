@@ -1,0 +1,131 @@
+"""`fmnistlab compare VARIANT...`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+
+from fmnistlab.cli import output
+from fmnistlab.cli.numbers import parse_ranges, real_argument, require_numbers, whole_argument
+from fmnistlab.cli.parser import Parser
+from fmnistlab.cli.paths import path_argument
+from fmnistlab.foundation.checks import number
+from fmnistlab.foundation.logger import get_logger
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: Parser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "compare",
+        parents=[common],
+        help="train several models with several seeds, and say which is better",
+        description="Trains each VARIANT with several seeds, tests every run once, and says in "
+        "words which is better and how sure that is: on these test images, and on others of this "
+        "kind. Finished runs are kept: the same command goes on after an interruption, and one "
+        "with more seeds or variants trains only what is missing. Exit code 1: a run failed.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "variants",
+        metavar="VARIANT",
+        nargs="+",
+        help="a model (linearnet), a model with a recipe (cnn@classic) or with settings of one "
+        "(cnn@epochs=3,batch_size=64), or a run folder; run folders that differ only in the seed "
+        "are one variant",
+    )
+    parser.add_argument(
+        "--seeds",
+        default="10",
+        metavar="N|LIST",
+        help="how many seeds, from 0, or which: 0-4,7 (default: 10)",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="VARIANT",
+        help="compare all others with this one (default: all pairs)",
+    )
+    parser.add_argument(
+        "--smallest",
+        type=real_argument,
+        default=0.5,
+        metavar="POINTS",
+        help="smallest difference of interest in percentage points (default: 0.5)",
+    )
+    parser.add_argument(
+        "--jobs",
+        dest="n_jobs",
+        type=whole_argument,
+        default=-1,
+        metavar="N",
+        help="runs at the same time, each with one thread; -1: one for each core (default: -1)",
+    )
+    parser.add_argument(
+        "--out",
+        type=path_argument,
+        metavar="DIR",
+        help="the folder of the comparison (default: runs/compare-VARIANTS)",
+    )
+    parser.add_argument("--fail-fast", action="store_true", help="end at the first run that fails")
+    parser.add_argument(
+        "--data",
+        type=path_argument,
+        metavar="DIR|FILE",
+        help="as of `fmnistlab train` (default: the real data, which ships with fmnistlab)",
+    )
+    parser.add_argument(
+        "--train", type=path_argument, metavar="FILE", help="the training set; with --test"
+    )
+    parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set")
+    parser.add_argument(
+        "--epochs", type=whole_argument, metavar="N", help="of all variants (default: the recipe's)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.set_defaults(command=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from fmnistlab.experiments.comparison.compare import compare
+    from fmnistlab.training.recipes.named import CLASSIC
+
+    wholes = dict.fromkeys(("n_jobs", "epochs"), "a whole number")
+    require_numbers(options, {**wholes, "smallest": "a number of percentage points"})
+    get_logger("fmnistlab.experiments.comparison.compare").setLevel(logging.INFO)
+    with logging_redirect_tqdm():
+        comparison = compare(
+            options.variants,
+            seeds=_seeds(options.seeds),
+            recipe=CLASSIC if options.epochs is None else CLASSIC.replace(epochs=options.epochs),
+            baseline=options.baseline,
+            smallest=number("smallest", options.smallest, above=0, below=100) / 100,
+            data=options.data,
+            train=options.train,
+            test=options.test,
+            device=options.device,
+            n_jobs=options.n_jobs,
+            out=options.out,
+            fail_fast=options.fail_fast,
+        )
+    if options.json:
+        output.json_result(comparison.to_dict())
+    else:
+        width = shutil.get_terminal_size((1000, 24)).columns
+        output.result_block(comparison.to_text(width=width))
+        if comparison.folder is not None:
+            output.result(f"comparison: {comparison.folder}")
+    return 1 if comparison.failures else 0
+
+
+def _seeds(word: str) -> int | list[int]:
+    """Returns how many seeds, or which."""
+    from fmnistlab.experiments.comparison.compare import MOST_SEEDS
+
+    if word.isdecimal():
+        return int(word)
+    named = parse_ranges(word, source="--seeds", item="seed", most=MOST_SEEDS)
+    return [seed for part in named for seed in part]

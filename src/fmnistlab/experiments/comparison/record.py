@@ -1,0 +1,173 @@
+"""What `comparison.json` holds: what was asked for, and when, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from fmnistlab.errors import ConfigurationError, RunFolderError
+from fmnistlab.experiments.records.differences import differing
+from fmnistlab.experiments.records.identity import TrainingIdentity
+from fmnistlab.experiments.records.kinds import Count, Fraction, Seed
+from fmnistlab.experiments.records.reading import read_record
+from fmnistlab.foundation.atomic_file import is_temporary, write_atomically
+from fmnistlab.foundation.json_text import json_text
+
+COMPARISON: Final = "comparison.json"
+"""Name of the file in the folder of a comparison."""
+
+COMPARISON_FILE: Final = re.compile(r"comparison\.(json|md|tex)|[a-z-]+\.png")
+"""Names of the files that a comparison writes into its folder."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VariantRecord:
+    """One variant.
+
+    Attributes:
+        training: what all its runs have in common.
+        runs: run folders that were there before, by seed; None if the comparison trains them.
+    """
+
+    training: TrainingIdentity
+    runs: dict[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """What was asked for at one time.
+
+    Attributes:
+        variants: names of all variants.
+        seeds: of the trainings.
+        smallest: smallest difference of interest, a fraction.
+        baseline: variant that all others are compared with; None for all pairs.
+        finished: runs of the comparison that were finished when this was asked for.
+    """
+
+    variants: tuple[str, ...]
+    seeds: tuple[Seed, ...]
+    smallest: Fraction
+    baseline: str | None
+    finished: Count
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparisonRecord:
+    """What a comparison is.
+
+    Attributes:
+        format: version of this record.
+        variants: by name.
+        requests: what was asked for, the first time first.
+        result: what came of it, for readers; None before the first end. It is never read back:
+            what lies in the run folders counts.
+
+    Raises:
+        ConfigurationError: nothing was asked for.
+    """
+
+    format: Literal[1] = 1
+    variants: dict[str, VariantRecord]
+    requests: tuple[RequestRecord, ...]
+    result: dict[str, Any] | None
+
+    def __post_init__(self) -> None:
+        if not self.requests:
+            raise ConfigurationError("requests: must not be empty.")
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """What was asked for after runs had been there, in words."""
+        told = []
+        for before, now in zip(self.requests, self.requests[1:], strict=False):
+            changes = []
+            if now.seeds != before.seeds:
+                changes.append(f"{len(before.seeds)} to {len(now.seeds)} seeds")
+            if added := [name for name in now.variants if name not in before.variants]:
+                changes.append(f"{', '.join(added)} added")
+            if now.smallest != before.smallest:
+                changes.append(
+                    f"smallest difference {100 * before.smallest:g} to {100 * now.smallest:g} "
+                    "points"
+                )
+            if now.baseline != before.baseline:
+                changes.append(f"baseline {before.baseline or 'none'} to {now.baseline or 'none'}")
+            if changes and now.finished:
+                told.append(
+                    f"Extended after {now.finished} runs were finished: {'; '.join(changes)}. "
+                    "Who looks before adding seeds finds differences more easily than the "
+                    "intervals say."
+                )
+        return tuple(told)
+
+
+def read_comparison_record(folder: Path) -> ComparisonRecord | None:
+    """Returns the record of a comparison; None if a folder is new or empty.
+
+    Args:
+        folder: of the comparison; it need not exist.
+
+    Raises:
+        RunFolderError: it holds something else, or the record cannot be read.
+    """
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be read: {error.strerror}.") from error
+    if COMPARISON in names:
+        return read_record(ComparisonRecord, folder / COMPARISON)
+    if any(not is_temporary(name, COMPARISON_FILE) for name in names):
+        raise RunFolderError(
+            f"{folder}: is not empty, and not the folder of a comparison: it has no {COMPARISON}. "
+            "Nothing was changed in it; name another folder."
+        )
+    return None
+
+
+def write_comparison_file(folder: Path, name: str, text: str) -> None:
+    """Writes a file of a comparison, whole or not at all.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_atomically(folder / name) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        explained = RunFolderError(
+            f"{folder / name}: cannot be written: {error.strerror}. What is trained is kept."
+        )
+        explained.errno = error.errno
+        raise explained from error
+
+
+def write_comparison_record(folder: Path, record: ComparisonRecord) -> None:
+    """Writes the record of a comparison.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    write_comparison_file(folder, COMPARISON, json_text(dataclasses.asdict(record)) + "\n")
+
+
+def check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord) -> None:
+    """Refuses a variant that is not what it was when the comparison began.
+
+    Raises:
+        RunFolderError: it is trained in another way, on other data, or with another version; the
+            message names the first difference.
+    """
+    one, other = dataclasses.asdict(then), dataclasses.asdict(now)
+    for place, old, new in differing(one["training"], other["training"]):
+        raise RunFolderError(
+            f"{folder}: was begun with another {place} of {name}: {old}, and not {new}. Compare in "
+            "another folder, or as it was begun."
+        )
+    for place, old, new in differing(one["runs"], other["runs"], "runs"):
+        raise RunFolderError(f"{folder}: was begun with other {place} of {name}: {old}, not {new}.")

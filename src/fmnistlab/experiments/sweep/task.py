@@ -1,0 +1,174 @@
+"""One training of many: it returns what came of it and raises nothing that is its own fault."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from torch import nn
+
+from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError
+from fmnistlab.experiments.config import ExperimentConfig
+from fmnistlab.experiments.experiment import Experiment, run_with
+from fmnistlab.experiments.parts import Parts, load_parts
+from fmnistlab.experiments.records.failure import FailureRecord
+from fmnistlab.experiments.records.predictions import (
+    RunPredictions,
+    content_sha256,
+    read_predictions,
+)
+from fmnistlab.experiments.run_folder import RunFolder
+from fmnistlab.experiments.run_folder_state import FAILURE, PREDICTIONS, FolderState, folder_state
+from fmnistlab.foundation.atomic_file import write_atomically
+from fmnistlab.foundation.json_text import json_text
+from fmnistlab.foundation.logger import get_logger
+from fmnistlab.foundation.terminal import describe, printable
+from fmnistlab.models.registry import model_name, register_model
+
+OutcomeState: TypeAlias = Literal["done", "failed", "in use"]
+"""What came of a training: it finished, it failed, or another process is at it."""
+
+_logger = get_logger(__name__)
+
+_LONGEST_TRACEBACK: Final = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of one training.
+
+    Attributes:
+        folder: its run folder.
+        state: how it ended.
+        reason: why it failed, in words; None if it did not.
+    """
+
+    folder: Path
+    state: OutcomeState
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One training to be made.
+
+    Attributes:
+        config: what to do; its `out` is the run folder, and it resumes what lies there.
+        fingerprints: those that fit, valid and test set must have.
+        factory: what was registered under the model's name where the task was made, since another
+            process has not run that script; None if nothing was.
+    """
+
+    config: ExperimentConfig
+    fingerprints: tuple[str, str, str]
+    factory: Callable[..., nn.Module] | None = None
+
+
+def run_task(task: Task) -> Outcome:
+    """Trains, or goes on with what was begun; a finished training is not repeated.
+
+    Whatever goes wrong is noted as `failure.json` in the run folder, which the next training there
+    removes.
+
+    Args:
+        task: what to do.
+
+    Raises:
+        KeyboardInterrupt, Terminated: it was ended from outside.
+    """
+    config = task.config
+    if config.out is None:
+        raise ConfigurationError("A task needs a run folder.")
+    if task.factory is not None:
+        register_model(config.model)(task.factory)
+    try:
+        load = functools.partial(_load, fingerprints=task.fingerprints)
+        experiment = run_with(config, (), load, tell_kept=False)
+        _restore_predictions(experiment, config, task.fingerprints)
+    except RunFolderInUseError as error:
+        return Outcome(config.out, "in use", str(error))
+    except Exception as error:  # noqa: BLE001 - told in the outcome; the other trainings go on
+        reason = describe(error)
+        _note_failure(config.out, config, reason)
+        return Outcome(config.out, "failed", reason)
+    return Outcome(config.out, "done")
+
+
+def _load(config: ExperimentConfig, fingerprints: tuple[str, str, str]) -> Parts:
+    """Returns data of these fingerprints, which a process that trains often reads only once."""
+    places = (config.data, config.train, config.test, config.valid_fraction, config.split_seed)
+    return _loaded(places, fingerprints)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(
+    places: tuple[Path | None, Path | None, Path | None, float, int],
+    fingerprints: tuple[str, str, str],
+) -> Parts:
+    data, train, test, valid_fraction, split_seed = places
+    parts = load_parts(
+        ExperimentConfig(
+            model="",
+            data=data,
+            train=train,
+            test=test,
+            valid_fraction=valid_fraction,
+            split_seed=split_seed,
+        )
+    )
+    for name, part, wanted in zip(Parts._fields, parts, fingerprints, strict=True):
+        if part.fingerprint != wanted:
+            raise ConfigurationError(
+                f"{part.name}: the {name} set is not what it was when the trainings were planned: "
+                f"its fingerprint was {wanted[:12]}... and is {part.fingerprint[:12]}... now. Put "
+                "the data back, or begin in another folder."
+            )
+    return parts
+
+
+def forget_data() -> None:
+    """Lets go of the data that this process has read for its tasks."""
+    _loaded.cache_clear()
+
+
+def _restore_predictions(
+    experiment: Experiment, config: ExperimentConfig, fingerprints: tuple[str, str, str]
+) -> None:
+    """Makes the predictions of a finished run again if their file is damaged or gone.
+
+    Raises:
+        RunFolderError: what the checkpoint predicts here is not what the result says.
+    """
+    try:
+        read_predictions(experiment.folder)
+        return
+    except RunFolderError as error:
+        damaged = error
+    test = _load(config, fingerprints).test
+    content = RunPredictions.of(experiment.trainer.predict(test), test).to_bytes()
+    if content_sha256(content) != experiment.result["predictions_sha256"]:
+        raise damaged
+    folder = RunFolder.open(experiment.folder)
+    with folder.locked():
+        folder.write_bytes(PREDICTIONS, content)
+    _logger.warning("%s Predicted again from the checkpoint: the same bits.", damaged)
+
+
+def _note_failure(folder: Path, config: ExperimentConfig, reason: str) -> None:
+    """Writes why a training failed, if there is any way to."""
+    trace = printable(traceback.format_exc()[-_LONGEST_TRACEBACK:], lines=True)
+    told = FailureRecord(
+        model=model_name(config.model), seed=config.seed, reason=reason, traceback=trace
+    )
+    try:
+        if folder_state(folder) not in (FolderState.EMPTY, FolderState.BEGUN):
+            return  # it is not ours, or holds a result
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_atomically(folder / FAILURE) as stream:
+            stream.write((json_text(dataclasses.asdict(told)) + "\n").encode())
+    except OSError as error:
+        _logger.warning("%s: why its training failed cannot be noted: %s", folder, error)
