@@ -121,7 +121,7 @@ def add_parser(
         metavar="S",
         help="... at the first step after S seconds",
     )
-    parser.set_defaults(command=_train)
+    parser.set_defaults(command=_train, imports="fmnistlab.experiments.experiment")
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
