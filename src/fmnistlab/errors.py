@@ -184,6 +184,14 @@ class Terminated(SystemExit):
     def __init__(self, signal_number: int) -> None:
         super().__init__(128 + signal_number)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the signal, so that the code survives the way out of a worker process."""
+        return Terminated, (int(str(self.code)) - 128,)
+
+
+class WorkerError(FmnistlabError, RuntimeError):
+    """The processes that were to train were killed, or what they need cannot be sent to them."""
+
 
 class MissingExtraError(FmnistlabError, ImportError):
     """An optional dependency is needed; the message says which extra installs it."""

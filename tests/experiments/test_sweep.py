@@ -110,6 +110,7 @@ def test_every_state_of_a_run_is_found(finished: Path, here: Path) -> None:
     top = here / "runs"
     for name in ("done", "begun", "busy", "damaged", "failed", "failed-again", "foreign/deep"):
         shutil.copytree(finished, top / name)
+    shutil.copytree(finished, top / "done/inside")  # of no interest: what is in a run is its own
     shutil.move(finished, top / "deep/er/done")
     for name in ("begun", "busy", "failed-again"):
         (top / name / "result.json").unlink()

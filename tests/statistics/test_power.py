@@ -59,6 +59,12 @@ def test_equal_runs_need_no_more_than_two_and_endless_ones_have_no_number() -> N
     assert power.seeds_for_these_images((1.0, 1.0), 1e-6) is None
 
 
+@pytest.mark.parametrize("times", [5.0, 20.0, 100.0, 1e4, 1e300])
+def test_two_runs_of_each_show_any_difference_that_is_large_enough(times: float) -> None:
+    """Scipy has no number for the power from 8 standard errors on."""
+    assert power.seeds_for_these_images((0.001, 0.001), 0.001 * times) == 2
+
+
 def test_a_difference_of_nothing_cannot_be_wanted() -> None:
     with pytest.raises(ConfigurationError, match="wanted"):
         power.seeds_for_these_images((1.0, 1.0), 0)

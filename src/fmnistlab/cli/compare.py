@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
+from pathlib import Path
 
 from fmnistlab.cli import output
 from fmnistlab.cli.numbers import parse_ranges, real_argument, require_numbers, whole_argument
@@ -117,13 +118,18 @@ def _compare(options: argparse.Namespace) -> int:
         width = shutil.get_terminal_size((1000, 24)).columns
         output.result_block(comparison.to_text(width=width))
         if comparison.folder is not None:
-            output.result(f"comparison: {comparison.folder}")
+            output.result(f"comparison: {_from_here(comparison.folder)}")
     return 1 if comparison.failures else 0
+
+
+def _from_here(folder: Path) -> Path:
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _seeds(word: str) -> int | list[int]:
     """Returns how many seeds, or which."""
-    from fmnistlab.experiments.comparison.compare import MOST_SEEDS
+    from fmnistlab.experiments.comparison.request import MOST_SEEDS
 
     if word.isdecimal():
         return int(word)

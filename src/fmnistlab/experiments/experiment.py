@@ -197,6 +197,7 @@ def _run(
         step = planned_step(config, model, device, fit_set, Dispatch(callbacks).watched_by)
         _begin(folder, describe_experiment(config, device, model, parts, step))
         if folder.finished:
+            folder.remove_checkpoints()  # a kill may have come before
             recorded = _recorded(folder, config, model, callbacks)
             on_tested(recorded.test)
             return recorded
@@ -299,7 +300,7 @@ def _begin(folder: RunFolder, described: RunConfig) -> None:
 def _recorded(
     folder: RunFolder, config: ExperimentConfig, model: nn.Module, callbacks: Sequence[Callback]
 ) -> Experiment:
-    """Returns the experiment of a folder whose training is finished; nothing is changed there."""
+    """Returns the experiment of a folder whose training is finished."""
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
     trainer = Trainer.load(

@@ -81,7 +81,7 @@ def fit_seeds(
     """
     seeds = _checked_seeds(seeds)
     epochs = None if epochs is None else checked_epochs(epochs)
-    n_jobs = _checked_jobs(n_jobs)
+    n_jobs = checked_jobs(n_jobs)
     if isinstance(train, DataLoader):
         raise ConfigurationError(
             "A DataLoader has one order for all seeds. Give fit_seeds the data set itself."
@@ -131,7 +131,12 @@ def _checked_seeds(seeds: object) -> list[int]:
     return checked
 
 
-def _checked_jobs(n_jobs: object) -> int | None:
+def checked_jobs(n_jobs: object) -> int | None:
+    """Returns a number of trainings at the same time; see `fit_seeds`.
+
+    Raises:
+        ConfigurationError: it is 0, out of range, or no whole number.
+    """
     if n_jobs is None:
         return None
     jobs = whole_number("n_jobs", n_jobs, least=-MAX_THREADS, most=MAX_THREADS)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fmnistlab.errors import ConfigurationError, RunFolderError
+from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError
 from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.kinds import Count, Fraction, Seed
 from fmnistlab.experiments.records.reading import read_record
-from fmnistlab.foundation.atomic_file import is_temporary, write_atomically
+from fmnistlab.experiments.run_folder import RunFolder
+from fmnistlab.experiments.run_folder_state import LOCK
+from fmnistlab.foundation.atomic_file import is_temporary, remove_temporaries, write_atomically
 from fmnistlab.foundation.json_text import json_text
 
 COMPARISON: Final = "comparison.json"
@@ -20,6 +25,9 @@ COMPARISON: Final = "comparison.json"
 
 COMPARISON_FILE: Final = re.compile(r"comparison\.(json|md|tex)|[a-z-]+\.png")
 """Names of the files that a comparison writes into its folder."""
+
+_PATIENCE: Final = 120.0
+"""Seconds to wait for another process that writes there; one draws pictures in a few."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +41,20 @@ class VariantRecord:
 
     training: TrainingIdentity
     runs: dict[str, str] | None
+
+    @classmethod
+    def of(
+        cls, training: TrainingIdentity, folders: Mapping[int, Path] | None = None
+    ) -> VariantRecord:
+        """Returns the record of a variant.
+
+        Args:
+            training: what all its runs have in common.
+            folders: run folders that were there before, by seed.
+        """
+        if folders is None:
+            return cls(training=training, runs=None)
+        return cls(training=training, runs={str(seed): str(path) for seed, path in folders.items()})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,12 +143,45 @@ def read_comparison_record(folder: Path) -> ComparisonRecord | None:
         raise RunFolderError(f"{folder}: cannot be read: {error.strerror}.") from error
     if COMPARISON in names:
         return read_record(ComparisonRecord, folder / COMPARISON)
-    if any(not is_temporary(name, COMPARISON_FILE) for name in names):
+    if any(name != LOCK and not is_temporary(name, COMPARISON_FILE) for name in names):
         raise RunFolderError(
             f"{folder}: is not empty, and not the folder of a comparison: it has no {COMPARISON}. "
             "Nothing was changed in it; name another folder."
         )
     return None
+
+
+@contextlib.contextmanager
+def locked_comparison(folder: Path) -> Iterator[ComparisonRecord | None]:
+    """Keeps other processes from writing in the folder of a comparison, and yields its record.
+
+    What a process left there that was killed while it wrote is removed.
+
+    Args:
+        folder: of the comparison; it is made if it is missing.
+
+    Raises:
+        RunFolderError: as of `read_comparison_record`, with nothing changed; or it cannot be
+            written, or another process holds it for minutes.
+    """
+    read_comparison_record(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _explained(folder, error) from error
+    with contextlib.ExitStack() as stack:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                stack.enter_context(RunFolder(folder).locked())
+                break
+            except RunFolderInUseError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        record = read_comparison_record(folder)
+        remove_temporaries(folder, COMPARISON_FILE)
+        yield record
 
 
 def write_comparison_file(folder: Path, name: str, text: str) -> None:
@@ -136,15 +191,10 @@ def write_comparison_file(folder: Path, name: str, text: str) -> None:
         RunFolderError: it cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(folder / name) as stream:
             stream.write(text.encode())
     except OSError as error:
-        explained = RunFolderError(
-            f"{folder / name}: cannot be written: {error.strerror}. What is trained is kept."
-        )
-        explained.errno = error.errno
-        raise explained from error
+        raise _explained(folder / name, error) from error
 
 
 def write_comparison_record(folder: Path, record: ComparisonRecord) -> None:
@@ -156,7 +206,62 @@ def write_comparison_record(folder: Path, record: ComparisonRecord) -> None:
     write_comparison_file(folder, COMPARISON, json_text(dataclasses.asdict(record)) + "\n")
 
 
-def check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord) -> None:
+def begin(
+    folder: Path, variants: Mapping[str, VariantRecord], asked: RequestRecord
+) -> ComparisonRecord:
+    """Writes what is asked for, before anything is trained, and returns the comparison's record.
+
+    Args:
+        folder: of the comparison.
+        variants: all that are compared now, by name.
+        asked: what is asked for now.
+
+    Raises:
+        RunFolderError: the folder is that of another comparison, or of none, or cannot be written.
+    """
+    with locked_comparison(folder) as before:
+        record = _extended(folder, before, variants, asked)
+        if record is not before:
+            write_comparison_record(folder, record)
+    return record
+
+
+def _extended(
+    folder: Path,
+    before: ComparisonRecord | None,
+    variants: Mapping[str, VariantRecord],
+    asked: RequestRecord,
+) -> ComparisonRecord:
+    """Returns the record of a comparison with what is asked for now, the same one if it has it.
+
+    Raises:
+        RunFolderError: it is the record of another comparison.
+    """
+    if before is None:
+        return ComparisonRecord(variants=dict(variants), requests=(asked,), result=None)
+    last = before.requests[-1]
+    for what, then, now in (
+        ("variants", last.variants, asked.variants),
+        ("seeds", last.seeds, asked.seeds),
+    ):
+        lacking = [str(item) for item in then if item not in now]
+        if lacking:
+            raise RunFolderError(
+                f"{folder}: holds a comparison with the {what} {', '.join(map(str, then))}; "
+                f"{', '.join(lacking)} would be left out now. Ask for all of them and more, or "
+                "compare in another folder."
+            )
+    for name, variant in variants.items():
+        if name in before.variants:
+            _check_same(folder, name, before.variants[name], variant)
+    if dataclasses.replace(asked, finished=last.finished) == last:
+        return before
+    return ComparisonRecord(
+        variants={**before.variants, **variants}, requests=(*before.requests, asked), result=None
+    )
+
+
+def _check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord) -> None:
     """Refuses a variant that is not what it was when the comparison began.
 
     Raises:
@@ -171,3 +276,11 @@ def check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord)
         )
     for place, old, new in differing(one["runs"], other["runs"], "runs"):
         raise RunFolderError(f"{folder}: was begun with other {place} of {name}: {old}, not {new}.")
+
+
+def _explained(path: Path, error: OSError) -> RunFolderError:
+    explained = RunFolderError(
+        f"{path}: cannot be written: {error.strerror}. What is trained is kept."
+    )
+    explained.errno = error.errno
+    return explained

@@ -16,7 +16,7 @@ from fmnistlab.experiments.parts import Parts
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.predictions import read_predictions
 from fmnistlab.experiments.run_folder import safe_name
-from fmnistlab.experiments.run_folder_state import FolderState, folder_state
+from fmnistlab.experiments.run_folder_state import LOCK, FolderState, folder_state
 from fmnistlab.experiments.sweep.task import Task
 from fmnistlab.experiments.sweep.variant import Variant
 from fmnistlab.models.registry import create_model, model_name, registered_factory
@@ -102,13 +102,16 @@ def missing_tasks(planned: Sequence[Planned], parent: Path, seeds: Sequence[int]
                 )
                 training = variant.training
                 fingerprints = training.fit, training.valid, training.test
-                tasks.append(Task(config, fingerprints, registered_factory(config.model)))
+                factory = registered_factory(config.model)
+                tasks.append(Task(config, fingerprints, variant.steps, factory))
     return tasks
 
 
 def _is_done(folder: Path) -> bool:
     try:
-        if folder_state(folder) is not FolderState.FINISHED:
+        # A lock: another process is at it, or was killed before it had removed what it no longer
+        # needed, which the task will do.
+        if folder_state(folder) is not FolderState.FINISHED or (folder / LOCK).exists():
             return False
         read_predictions(folder)
     except RunFolderError:  # the task will tell why

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from torch import nn
 
-from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError
+from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError, Terminated
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.experiment import Experiment, run_with
 from fmnistlab.experiments.parts import Parts, load_parts
@@ -59,13 +59,26 @@ class Task:
     Attributes:
         config: what to do; its `out` is the run folder, and it resumes what lies there.
         fingerprints: those that fit, valid and test set must have.
+        steps: training steps of the whole training.
         factory: what was registered under the model's name where the task was made, since another
             process has not run that script; None if nothing was.
     """
 
     config: ExperimentConfig
     fingerprints: tuple[str, str, str]
+    steps: int
     factory: Callable[..., nn.Module] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run folder.
+
+        Raises:
+            ConfigurationError: the settings name none.
+        """
+        if self.config.out is None:
+            raise ConfigurationError("A task needs a run folder.")
+        return self.config.out
 
 
 def run_task(task: Task) -> Outcome:
@@ -80,22 +93,22 @@ def run_task(task: Task) -> Outcome:
     Raises:
         KeyboardInterrupt, Terminated: it was ended from outside.
     """
-    config = task.config
-    if config.out is None:
-        raise ConfigurationError("A task needs a run folder.")
-    if task.factory is not None:
-        register_model(config.model)(task.factory)
+    config, folder = task.config, task.folder
     try:
+        if task.factory is not None:
+            register_model(config.model)(task.factory)
         load = functools.partial(_load, fingerprints=task.fingerprints)
         experiment = run_with(config, (), load, tell_kept=False)
         _restore_predictions(experiment, config, task.fingerprints)
     except RunFolderInUseError as error:
-        return Outcome(config.out, "in use", str(error))
-    except Exception as error:  # noqa: BLE001 - told in the outcome; the other trainings go on
+        return Outcome(folder, "in use", str(error))
+    except Terminated:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - told; the other trainings go on
         reason = describe(error)
-        _note_failure(config.out, config, reason)
-        return Outcome(config.out, "failed", reason)
-    return Outcome(config.out, "done")
+        _note_failure(folder, config, reason)
+        return Outcome(folder, "failed", reason)
+    return Outcome(folder, "done")
 
 
 def _load(config: ExperimentConfig, fingerprints: tuple[str, str, str]) -> Parts:
