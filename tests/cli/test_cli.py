@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import errno
-import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,40 +52,6 @@ def test_training_writes_a_whole_run_folder(tiny: Path, capsys: pytest.CaptureFi
     assert result["test"]["count"] == 50
     assert result["parameters"] == 218_058
     assert len((tiny / "out/history.csv").read_text().splitlines()) == 4
-
-
-class Watched(io.StringIO):
-    """Standard output that notes what lies in the run folder when the test result is written."""
-
-    def __init__(self, folder: Path, *, full: bool) -> None:
-        super().__init__()
-        self.folder, self.full = folder, full
-        self.lay_there: set[str] = set()
-
-    def write(self, text: str) -> int:
-        if text.startswith("test: "):
-            self.lay_there = {path.name for path in self.folder.iterdir()}
-            if self.full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(text)
-
-
-@pytest.mark.parametrize("full", [False, True])
-def test_the_result_is_printed_before_pictures_are_drawn(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, full: bool
-) -> None:
-    watched = Watched(tiny / "out", full=full)
-    monkeypatch.setattr(sys, "stdout", watched)
-    assert train() == (5 if full else 0)
-    drawn = {name for name in RUN_FILES if name.endswith(".png")}
-    assert {"checkpoint.safetensors", "history.json"} <= watched.lay_there
-    assert not watched.lay_there & {*drawn, "result.json"}
-    assert {path.name for path in (tiny / "out").iterdir()} == RUN_FILES
-    if not full:
-        assert [line.split(":")[0] for line in watched.getvalue().splitlines()[-2:]] == [
-            "test",
-            "run folder",
-        ]
 
 
 def test_the_same_seed_gives_the_same_model(tiny: Path) -> None:
