@@ -85,7 +85,7 @@ def add_parser(
         "--epochs", type=whole_argument, metavar="N", help="of all variants (default: the recipe's)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.set_defaults(command=_compare)
+    parser.set_defaults(command=_compare, imports="fmnistlab.experiments.comparison.compare")
 
 
 def _compare(options: argparse.Namespace) -> int:

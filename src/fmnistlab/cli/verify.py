@@ -29,7 +29,7 @@ def add_parser(
     )
     parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
     add_model_option(parser)
-    parser.set_defaults(command=_verify)
+    parser.set_defaults(command=_verify, imports="fmnistlab.experiments.verification")
 
 
 def _verify(options: argparse.Namespace) -> int:
