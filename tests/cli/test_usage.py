@@ -24,7 +24,11 @@ from fmnistlab.version import __version__
     [
         ([], "", "the following arguments are required: COMMAND"),
         (["trian", "cnn"], "", "there is no command 'trian'. Did you mean 'train'?"),
-        (["nothing"], "", "Choose from train, evaluate, predict, verify, models, data."),
+        (
+            ["nothing"],
+            "",
+            "Choose from train, evaluate, predict, verify, compare, runs, models, data.",
+        ),
         (["--jsn", "models"], "", "there is no option '--jsn'."),
         (["train"], "train", "the following arguments are required: MODEL"),
         (["train", "cnn", "--epoch", "1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
