@@ -31,10 +31,12 @@ def small(folder: Path, *variants: Any, **settings: Any) -> Comparison:
     return compare([*variants], out=folder, pictures=False, **{**chosen, **settings})
 
 
-def words(folder: Path, *variants: str, seeds: str = "2", jobs: int = 1) -> list[str]:
+def words(
+    folder: Path, *variants: str, seeds: str = "2", jobs: int = 1, epochs: int = 2
+) -> list[str]:
     """Returns the words of the command that does the same."""
     data = str(data_beside(folder))
-    more = ["--seeds", seeds, "--epochs", "2", "--jobs", str(jobs), "--data", data]
+    more = ["--seeds", seeds, "--epochs", str(epochs), "--jobs", str(jobs), "--data", data]
     return ["compare", *variants, *more, "--out", str(folder)]
 
 
