@@ -246,6 +246,7 @@ def test_private_names_of_torch_stand_in_one_module() -> None:
     ours = {
         "_SubParsersAction",
         "_asdict",
+        "_fields",
         "_replace",
     }  # of argparse and, documented, of named tuples
     for _, node in nodes:
@@ -268,3 +269,5 @@ def test_private_names_of_torch_stand_in_one_module() -> None:
     private = {module for module, node in nodes if is_foreign(node)}
     assert private == {"fmnistlab.training.steps.recorded.internals"}
     assert not modules_with(r"hasattr\(\w+(\.\w+)*, \"_[^_]") - private
+    # These are only words, in a module below those that make optimizers and save them.
+    assert modules_with(r"_dynamo\b|__dynamo") == {"fmnistlab.foundation.compiler"}

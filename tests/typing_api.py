@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import assert_type
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 
 import fmnistlab
 from fmnistlab.callbacks import Run
+from fmnistlab.experiments import Comparison, Variant, read_predictions
 from fmnistlab.metrics import EpochRecord, History, Metrics, Predictions
+from fmnistlab.statistics import Difference
 
 train = fmnistlab.FashionMNISTCSV.bundled("train")
 assert_type(train, fmnistlab.FashionMNISTCSV)
@@ -19,6 +22,12 @@ assert_type(train.fingerprint, str)
 assert_type(train.classes, list[str])
 fit_set, valid_set = train.split(valid_fraction=0.2, seed=42)
 assert_type(fit_set, fmnistlab.FashionMNISTCSV)
+
+comparison = fmnistlab.compare(["linearnet", Variant(model="cnn")], seeds=3)
+assert_type(comparison, Comparison)
+assert_type(comparison.verdicts, tuple[str, ...])
+assert_type(comparison.pairs[0].difference, Difference | None)
+assert_type(read_predictions(Path("run")).correct, Tensor)
 
 assert_type(fmnistlab.list_models(), list[str])
 assert_type(fmnistlab.create_model("cnn"), nn.Module)

@@ -22,6 +22,7 @@ RUN_FILES = {
     "history.csv",
     "history.json",
     "mistakes.png",
+    "predictions.safetensors",
     "result.json",
     "samples.png",
 }

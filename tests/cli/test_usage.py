@@ -24,7 +24,11 @@ from fmnistlab.version import __version__
     [
         ([], "", "the following arguments are required: COMMAND"),
         (["trian", "cnn"], "", "there is no command 'trian'. Did you mean 'train'?"),
-        (["nothing"], "", "Choose from train, evaluate, predict, verify, models, data."),
+        (
+            ["nothing"],
+            "",
+            "Choose from train, evaluate, predict, verify, compare, runs, models, data.",
+        ),
         (["--jsn", "models"], "", "there is no option '--jsn'."),
         (["train"], "train", "the following arguments are required: MODEL"),
         (["train", "cnn", "--epoch", "1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
@@ -87,6 +91,21 @@ def test_help_and_import_are_light() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("words", "torch_is_there"),
+    [(["data", "missing.csv"], True), (["models"], True), (["train"], False)],
+)
+def test_what_a_command_imports_is_no_garbage_and_the_rest_may_be(
+    words: list[str], torch_is_there: bool
+) -> None:
+    code = (
+        f"import gc, sys; from fmnistlab.cli.process import run_process; run_process({words}); "
+        "print(gc.isenabled(), gc.get_freeze_count() > 100_000, 'torch' in sys.modules)"
+    )
+    last = python("-c", code).stdout.splitlines()[-1]
+    assert last == f"True {torch_is_there} {torch_is_there}"
 
 
 def test_the_version_is_told() -> None:

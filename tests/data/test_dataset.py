@@ -12,9 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import train_test_split
 from tests.data.datasets import dataset_of, images_of
-from tests.strategies import labels_of_classes
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -248,61 +246,7 @@ def test_a_subclass_keeps_its_own_items() -> None:
     assert isinstance(dataset.select([0]), Brighter)
 
 
-# --- splits and selections ------------------------------------------------------------------------
-
-
-@settings(max_examples=200)
-@given(
-    labels=labels_of_classes(),
-    fraction=st.floats(0.01, 0.99),
-    seed=st.integers(0, 2**32 - 1) | st.just(42),
-)
-def test_a_split_has_the_rows_of_scikit_learn(
-    labels: list[int], fraction: float, seed: int
-) -> None:
-    images = np.zeros((len(labels), 28, 28), np.uint8)
-    images[:, 0, 0] = np.arange(len(labels))  # tells the row
-    dataset = FashionMNISTCSV.from_arrays(images, np.array(labels))
-    try:
-        expected = train_test_split(
-            range(len(labels)), test_size=fraction, stratify=labels, random_state=seed
-        )
-    except ValueError:
-        with pytest.raises(ConfigurationError, match="cannot be split"):
-            dataset.split(fraction, seed)
-        return
-    parts = dataset.split(fraction, seed)
-    for part, rows in zip(parts, expected, strict=True):
-        assert part.data[:, 0, 0].tolist() == rows
-        assert part.targets.tolist() == [labels[row] for row in rows]
-
-
-def test_a_split_is_a_fifth_with_seed_42_unless_told() -> None:
-    dataset = dataset_of(100)
-    fit_set, valid_set = dataset.split()
-    again, _ = dataset.split(valid_fraction=0.2, seed=42)
-    other, _ = dataset.split(seed=43)
-    assert (len(fit_set), len(valid_set)) == (80, 20)
-    assert valid_set.targets.bincount().tolist() == [2] * 10
-    assert torch.equal(fit_set.data, again.data)
-    assert not torch.equal(fit_set.data, other.data)
-    assert fit_set.name == "arrays, fit part (seed 42)"
-    assert valid_set.name == "arrays, valid part (seed 42)"
-
-
-@pytest.mark.parametrize(
-    ("fraction", "seed"),
-    [(0.0, 1), (1.0, 1), (-0.1, 1), (1.5, 1), (float("nan"), 1), (0.2, -1), (0.2, 2**32)],
-)
-def test_impossible_splits_are_refused(fraction: float, seed: int) -> None:
-    refused = "seed is .* from 0 to 4,294,967,295|valid_fraction is .*above 0 and below 1"
-    with pytest.raises(ConfigurationError, match=refused):
-        dataset_of(100).split(fraction, seed)
-
-
-def test_a_class_with_a_single_item_cannot_be_split() -> None:
-    with pytest.raises(ConfigurationError, match=r"arrays: 11 items .*rarest with 1, cannot be"):
-        dataset_of(11).split()
+# --- parts and selections -------------------------------------------------------------------------
 
 
 def test_parts_keep_the_options() -> None:

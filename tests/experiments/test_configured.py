@@ -13,6 +13,7 @@ from fmnistlab.cli.main import run
 from fmnistlab.errors import ConfigurationError, UnknownArgumentError
 from fmnistlab.experiments import ExperimentConfig, read_config, verify_run
 from fmnistlab.experiments.config import configured
+from fmnistlab.metrics import Metrics
 from fmnistlab.testing import write_tiny_csv
 
 SHORT = fmnistlab.Recipe(epochs=1)
@@ -40,6 +41,17 @@ def test_settings_replace_those_of_a_config(here: Path) -> None:
     assert configured(None, {"model": "cnn", "seed": 1, "threads": 2}) == config
     with pytest.raises(ConfigurationError, match=r"^seed is -1; use"):
         configured("cnn", {"seed": -1})
+
+
+def test_the_test_result_is_told_once_also_where_nothing_is_left_to_do(here: Path) -> None:
+    write_tiny_csv("tiny.csv", rows=80)
+    told: list[Metrics] = []
+    settings: dict[str, Any] = {"data": "tiny.csv", "recipe": SHORT, "out": "a", "resume": True}
+    trained, again = (
+        fmnistlab.run_experiment("linearnet", on_tested=told.append, pictures=False, **settings)
+        for _ in range(2)
+    )
+    assert told == [trained.test, again.test] == [trained.test, trained.test]
 
 
 @pytest.mark.parametrize(

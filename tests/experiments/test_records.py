@@ -29,6 +29,7 @@ NO_FILES = ("missing", "a folder", "a pipe", "a link", "huge")
 HOSTILE_FILES = [
     *((file, kind) for file in RECORDS for kind in HOSTILE),
     *(("history.csv", kind) for kind in NO_FILES),  # its content is compared, not read
+    *(("predictions.safetensors", kind) for kind in (*NO_FILES, "empty", "cut")),
 ]
 
 

@@ -39,7 +39,7 @@ def test_a_run_can_be_repeated_to_the_last_bit(
     assert run(["verify", "run"]) == 0
     printed = capsys.readouterr().out
     assert "match: data and split, 2 epochs, 24 tensors and " in printed
-    assert "values of result.json, to the last bit" in printed
+    assert "values of result.json, predictions for 16 images, to the last bit" in printed
     assert "pictures: 4 are there" in printed
     assert files_of(finished) == before
     assert [path.name for path in finished.parent.iterdir()] == ["run"]
@@ -53,7 +53,7 @@ def test_verify_tells_as_json_what_it_tells_in_words(
     result = json.loads((finished / "result.json").read_text())
     assert (said["matches"], said["epochs"], said["pictures"]) == (True, 2, 4)
     assert said["weights_sha256"] == result["weights_sha256"]
-    assert len(said["compared"]) == 4
+    assert len(said["compared"]) == 5
     assert said["differences"] == said["environment"] == []
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from tests.strategies import any_float, table_rows
 
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.foundation.tables import Cell, Column, format_table, markdown_table
+from fmnistlab.foundation.tables import Cell, Column, format_table, latex_table, markdown_table
 from fmnistlab.foundation.terminal import printable
 
 
@@ -94,7 +95,7 @@ def test_a_cut_never_ends_in_half_a_joined_letter() -> None:
 
 
 def test_a_row_of_another_length_is_refused() -> None:
-    for make in (format_table, markdown_table):
+    for make in (format_table, markdown_table, latex_table):
         with pytest.raises(ConfigurationError, match="row 2 of the table has 1 cells for 2 colu"):
             make(["a", "b"], [(1, 2), (1,)])
 
@@ -158,3 +159,27 @@ def test_a_reader_of_markdown_finds_each_cell_whatever_it_holds(
     found = [token.content for token in tokens if token.type == "inline"]
     wanted = [printable(" ".join(text.splitlines())).strip() for row in rows for text in row]
     assert found == wanted
+
+
+def test_a_latex_table_escapes_what_latex_would_obey() -> None:
+    columns: list[str | Column] = ["a_b", Column("share", ".1f"), Column("side", right=True)]
+    rows: list[list[Cell]] = [["50 % & $x$ \\ {~^<>#}", 1.25, "1 to 2"], [None, None, None]]
+    assert latex_table(columns, rows).split("\n") == [
+        r"\begin{tabular}{lrr}",
+        r"\toprule",
+        r"a\_b & share & side \\",
+        r"\midrule",
+        r"50 \% \& \$x\$ \textbackslash{} \{\textasciitilde{}\textasciicircum{}\textless{}"
+        r"\textgreater{}\#\} & 1.2 & 1 to 2 \\",
+        r"- & - & - \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+@given(st.text())
+def test_a_latex_cell_stays_one_cell(text: str) -> None:
+    line = latex_table(["a", "b"], [[text, "x"]]).split("\n")[4]
+    plain = re.sub(r"\\[a-z]+\{\}|\\[&%$#_{}]", "", line.removesuffix(r" \\"))
+    assert plain.count("&") == 1
+    assert not set(plain) & set("%$#_{}~^\\")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import subprocess
@@ -17,11 +16,27 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.text import Text
 from PIL import Image
+from tests.plots.drawings import (
+    LONG,
+    drawings,
+    gain,
+    history,
+    labels,
+    matrix,
+    models,
+    on_given_figures,
+    pictures,
+    point,
+    seeds,
+    shown_texts,
+    sure_of,
+    texts_in,
+    texts_of,
+    unchecked,
+)
 from tests.strategies import confusion_matrices
 
 from fmnistlab import plots
@@ -31,102 +46,10 @@ from fmnistlab.foundation.terminal import printable
 from fmnistlab.plots import style
 from fmnistlab.plots.confusion import contrast, readable_on
 from fmnistlab.plots.words import Ruler
-from fmnistlab.training.records.history import EpochRecord, History
+from fmnistlab.training.records.history import History
 from fmnistlab.training.records.metrics import wilson_interval
 from fmnistlab.training.records.predictions import Predictions
 
-
-def pictures(count: int) -> torch.Tensor:
-    """Random images, each different."""
-    return torch.from_numpy(
-        np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
-    )
-
-
-def labels(count: int) -> torch.Tensor:
-    """0, 1, ... 9, 0, 1 and so on."""
-    return torch.arange(count) % 10
-
-
-def sure_of(chosen: torch.Tensor, confidence: float = 0.91) -> Predictions:
-    probabilities = torch.full((len(chosen), 10), (1 - confidence) / 9)
-    probabilities[torch.arange(len(chosen)), chosen] = confidence
-    return Predictions(chosen, probabilities)
-
-
-def history(epochs: int, *, validate_every: int = 1, **changes: float) -> History:
-    def record(epoch: int) -> EpochRecord:
-        values = {"loss": 1 / epoch, "accuracy": 1 - 0.5 / epoch}
-        if validate_every and epoch % validate_every == 0:
-            # The best loss is that of epoch 5, the best accuracy the last.
-            values |= {"val_loss": 0.3 + abs(epoch - 5) / 10, "val_accuracy": 1 - 0.6 / epoch}
-            values |= changes
-        count = 12 if "val_loss" in values else None
-        return EpochRecord(
-            epoch=epoch, **values, val_count=count, learning_rate=1e-3, seconds=1.0, count=48
-        )
-
-    return History(record(epoch) for epoch in range(1, epochs + 1))
-
-
-def matrix(top: int = 6000) -> np.ndarray:
-    counts = np.random.default_rng(top).integers(0, 1 + top // 10, (10, 10))
-    np.fill_diagonal(counts, top)
-    return counts
-
-
-LONG = "a_model_with_a_long_name, seed 123456, /home/me/data sets/$fashion$/fashion-mnist_test.csv"
-drawings: dict[str, Callable[[], Figure]] = {
-    "curves": lambda: plots.plot_curves(history(10)),
-    "curves of one epoch": lambda: plots.plot_curves(history(1, validate_every=0)),
-    "curves of many epochs": lambda: plots.plot_curves(history(300, validate_every=7)),
-    "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, title="some images"),
-    "bare images": lambda: plots.plot_images(pictures(3)),
-    "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
-    "mistakes": lambda: plots.plot_mistakes(pictures(20), labels(20), sure_of(labels(20).flip(0))),
-    "one mistake": lambda: plots.plot_mistakes(pictures(1), labels(1), sure_of(labels(1) + 9)),
-    "no mistakes": lambda: plots.plot_mistakes(pictures(3), labels(3), sure_of(labels(3))),
-    "confusion": lambda: plots.plot_confusion(matrix(), title="cnn, test set"),
-    "confusion of few": lambda: plots.plot_confusion(matrix(5).T[::-1].copy()),
-    "predictions": lambda: plots.plot_predictions(
-        pictures(4),
-        sure_of(torch.tensor([0, 0, 9, 9]), 1.0).probabilities,
-        torch.tensor([0, 9, 9, 0]),
-    ),
-    "curves of several": lambda: plots.plot_curves(
-        {"cnn": history(10), LONG: history(3), "_": history(2, validate_every=0)}, title="two"
-    ),
-    "curves with a long title": lambda: plots.plot_curves(history(10), title=LONG * 4),
-    "images with long titles": lambda: plots.plot_images(pictures(3), [LONG] * 3, title=LONG * 4),
-    "samples with a long title": lambda: plots.plot_samples(
-        pictures(100), labels(100), 2, title=LONG * 4
-    ),
-    "mistakes with a long title": lambda: plots.plot_mistakes(
-        pictures(1), labels(1), sure_of(labels(1) + 9), title=LONG
-    ),
-    "no mistakes with a title": lambda: plots.plot_mistakes(
-        pictures(3), labels(3), sure_of(labels(3)), title="cnn"
-    ),
-    "confusion with a long title": lambda: plots.plot_confusion(matrix(), title=LONG * 4),
-    "unlabelled predictions": lambda: plots.plot_predictions(
-        pictures(3), sure_of(labels(3)).probabilities
-    ),
-}
-on_given_figures: dict[str, Callable[[], Figure]] = {
-    "curves on a small figure": lambda: plots.plot_curves(
-        history(10), title=LONG, figure=Figure(figsize=(6, 4.5))
-    ),
-    "mistakes on a small figure": lambda: plots.plot_mistakes(
-        pictures(20),
-        labels(20),
-        sure_of(labels(20).flip(0)),
-        title=LONG,
-        figure=Figure(figsize=(5, 3)),
-    ),
-    "predictions on a small figure": lambda: plots.plot_predictions(
-        pictures(4), sure_of(labels(4)).probabilities, title=LONG, figure=Figure(figsize=(4, 3))
-    ),
-}
 DARK = ["dark_background", {"axes.grid": True, "savefig.facecolor": "black"}]
 every_drawing = pytest.mark.parametrize("draw", drawings.values(), ids=drawings.keys())
 also_on_given_figures = pytest.mark.parametrize(
@@ -134,34 +57,6 @@ also_on_given_figures = pytest.mark.parametrize(
     [*drawings.values(), *on_given_figures.values()],
     ids=[*drawings, *on_given_figures],
 )
-
-
-def unchecked(function: Callable[..., object]) -> Callable[..., object]:
-    """The function as users have it, who do not check shapes at run time."""
-    return inspect.unwrap(function)
-
-
-def texts_in(part: Figure | Axes) -> list[Text]:
-    return [child for child in part.get_children() if isinstance(child, Text)]
-
-
-def texts_of(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def shown_texts(figure: Figure) -> list[Text]:
-    """All texts that are really drawn; ticks outside the axes are made but not drawn."""
-    found = [*figure.texts]
-    for axes in figure.axes:
-        found += [child for child in axes.get_children() if isinstance(child, Text)]
-        for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            found.append(axis.label)
-            for tick in axis.get_major_ticks():
-                if min(limits) <= tick.get_loc() <= max(limits) and tick.label1.get_visible():
-                    found.append(tick.label1)
-        if legend := axes.get_legend():
-            found += legend.get_texts()
-    return [text for text in found if text.get_visible() and text.get_text().strip()]
 
 
 # --- all of them ----------------------------------------------------------------------------------
@@ -240,6 +135,9 @@ def test_a_figure_that_is_given_is_drawn_on() -> None:
             pictures(2), labels(2), sure_of(labels(2)), figure=figure
         ),
         lambda figure: plots.plot_confusion(matrix(), figure=figure),
+        lambda figure: plots.plot_seeds({"cnn": seeds(2)}, figure=figure),
+        lambda figure: plots.plot_intervals({"gain": gain(0.9)}, figure=figure),
+        lambda figure: plots.plot_tradeoff(models(2), figure=figure),
         lambda figure: plots.plot_predictions(
             pictures(2), sure_of(labels(2)).probabilities, figure=figure
         ),
@@ -255,6 +153,9 @@ def test_the_layout_of_a_given_figure_is_kept() -> None:
     for draw in (
         lambda figure: plots.plot_curves(history(2), figure=figure),
         lambda figure: plots.plot_confusion(matrix(), figure=figure),
+        lambda figure: plots.plot_seeds({"cnn": seeds(2)}, figure=figure),
+        lambda figure: plots.plot_intervals({"gain": gain(0.9)}, figure=figure),
+        lambda figure: plots.plot_tradeoff(models(2), figure=figure),
     ):
         figure = Figure(layout="tight")
         engine = figure.get_layout_engine()
@@ -331,6 +232,9 @@ def test_a_subfigure_that_is_given_is_drawn_on_and_its_neighbor_left_alone() -> 
             pictures(4), labels(4), sure_of(labels(4) + 1), title="cnn", figure=part
         ),
         "confusion": lambda part: plots.plot_confusion(matrix(), title="cnn", figure=part),
+        "seeds": lambda part: plots.plot_seeds({"cnn": seeds(2)}, title="cnn", figure=part),
+        "intervals": lambda part: plots.plot_intervals({"a": gain(0.9)}, title="b", figure=part),
+        "tradeoff": lambda part: plots.plot_tradeoff(models(5), title="cnn", figure=part),
         "predictions": lambda part: plots.plot_predictions(
             pictures(2), sure_of(labels(2)).probabilities, title="cnn", figure=part
         ),
@@ -369,6 +273,10 @@ def test_axes_and_a_figure_together_are_refused() -> None:
         plots.plot_confusion(matrix(), **both)
     with pytest.raises(ConfigurationError, match="either ax or figure"):
         plots.plot_samples(pictures(1), labels(1), **both)
+    with pytest.raises(ConfigurationError, match="either ax or figure"):
+        plots.plot_intervals({"a": gain(0.9)}, **both)
+    with pytest.raises(ConfigurationError, match="either ax or figure"):
+        plots.plot_tradeoff(models(1), **both)
 
 
 def test_a_sheet_on_a_smaller_figure_is_scaled_with_its_letters() -> None:
@@ -414,6 +322,9 @@ def test_a_name_is_no_formula(name: str, tmp_path: Path) -> None:
         plots.plot_curves({name: history(2), "other": history(2)}),
         plots.plot_images(pictures(1), [name], title=name),
         plots.plot_confusion(matrix(), title=name),
+        plots.plot_seeds({name: seeds(2)}),
+        plots.plot_intervals({name: gain(0.9)}),
+        plots.plot_tradeoff([point(name)]),
     ]
     for figure in figures:
         figure.draw_without_rendering()

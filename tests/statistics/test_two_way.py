@@ -194,6 +194,22 @@ def test_intervals_hold_what_they_say(
         assert alarms / repetitions >= 0.3
 
 
+@pytest.mark.parametrize(("seeds", "told"), [(3, 0.93), (26, 0.70)])
+def test_an_interval_of_seeds_alone_misleads_about_other_images(seeds: int, told: float) -> None:
+    """The more seeds, the more; docs/accuracy.md quotes these numbers of 300 comparisons."""
+    world, generator = World((4.0, 3.6), 0.0), np.random.default_rng(0)
+    held_all, held_these = 0, 0
+    for _ in range(300):
+        one, other, _ = world.draw(seeds, 2000, generator)
+        found = difference(spread(one), spread(other))
+        low, high = found.all_images.interval()
+        held_all += low <= world.truth() <= high
+        low, high = found.these_images.interval()
+        held_these += low <= world.truth() <= high
+    assert held_these / 300 == pytest.approx(told, abs=0.02)
+    assert held_all / 300 == pytest.approx(0.965, abs=0.015)
+
+
 @settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_the_bootstrap_agrees_with_the_closed_form(seed: int) -> None:

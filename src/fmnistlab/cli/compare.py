@@ -85,7 +85,7 @@ def add_parser(
         "--epochs", type=whole_argument, metavar="N", help="of all variants (default: the recipe's)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.set_defaults(command=_compare)
+    parser.set_defaults(command=_compare, imports="fmnistlab.experiments.comparison.compare")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -129,7 +129,7 @@ def _from_here(folder: Path) -> Path:
 
 def _seeds(word: str) -> int | list[int]:
     """Returns how many seeds, or which."""
-    from fmnistlab.experiments.comparison.compare import MOST_SEEDS
+    from fmnistlab.experiments.comparison.request import MOST_SEEDS
 
     if word.isdecimal():
         return int(word)

@@ -64,7 +64,7 @@ def add_parser(
         metavar="DIR",
         help="write the bundled data as fashion-mnist_train.csv and fashion-mnist_test.csv",
     )
-    parser.set_defaults(command=_data)
+    parser.set_defaults(command=_data, imports="fmnistlab.data.source")
 
 
 def _data(options: argparse.Namespace) -> int:

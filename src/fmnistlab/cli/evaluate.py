@@ -36,7 +36,7 @@ def add_parser(
     )
     add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.set_defaults(command=_evaluate)
+    parser.set_defaults(command=_evaluate, imports="fmnistlab.training.trainer")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import fmnistlab.cli.compare
 import fmnistlab.cli.data
@@ -52,13 +55,17 @@ exit codes:
 """
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(
+    arguments: Sequence[str],
+    importing: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+) -> int:
     """Runs one command.
 
     Results go to standard output; progress, logs and errors to standard error.
 
     Args:
         arguments: the words after the program's name.
+        importing: within it, what the command needs is imported.
 
     Returns:
         The exit code; 130 after Ctrl-C, 143 after SIGTERM.
@@ -70,6 +77,9 @@ def run(arguments: Sequence[str]) -> int:
     _log_to_standard_error(options.verbose)
     try:
         with raise_on_termination(), spoken(options.settings):
+            if options.imports is not None:
+                with importing():
+                    importlib.import_module(options.imports)
             code: int = options.command(options)
     except (KeyboardInterrupt, Terminated) as ended:
         code = 130 if isinstance(ended, KeyboardInterrupt) else int(str(ended.code))
@@ -147,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument(
         "-v", "--verbose", action="count", default=0, help="log more; twice: everything"
     )
+    parser.set_defaults(imports=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in _COMMANDS:
         module.add_parser(commands, common)

@@ -35,7 +35,7 @@ def add_parser(
     parser.add_argument(
         "--names", action="store_true", help="list the names alone; nothing is imported for it"
     )
-    parser.set_defaults(command=_models)
+    parser.set_defaults(command=_models, imports="fmnistlab.models.layers")
 
 
 def _models(options: argparse.Namespace) -> int:

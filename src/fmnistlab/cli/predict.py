@@ -68,7 +68,7 @@ def add_parser(
     )
     add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.set_defaults(command=_predict)
+    parser.set_defaults(command=_predict, imports="fmnistlab.training.trainer")
 
 
 def _predict(options: argparse.Namespace) -> int:

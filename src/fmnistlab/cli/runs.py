@@ -53,7 +53,7 @@ def add_parser(
         help="what comes first: the highest accuracy, the newest start, else the smallest value: "
         f"{', '.join(SORTS)} (default: started)",
     )
-    parser.set_defaults(command=_runs)
+    parser.set_defaults(command=_runs, imports="fmnistlab.experiments.sweep.found")
 
 
 def _runs(options: argparse.Namespace) -> int:

@@ -121,7 +121,7 @@ def add_parser(
         metavar="S",
         help="... at the first step after S seconds",
     )
-    parser.set_defaults(command=_train)
+    parser.set_defaults(command=_train, imports="fmnistlab.experiments.experiment")
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
@@ -145,6 +145,7 @@ def _train(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks.logging import LogLines
     from fmnistlab.training.callbacks.progress import ProgressBar
     from fmnistlab.training.recipes.named import CLASSIC
+    from fmnistlab.training.records.metrics import Metrics
 
     _check_numbers(options)
     config = ExperimentConfig(
@@ -172,15 +173,27 @@ def _train(options: argparse.Namespace) -> int:
         callbacks.append(EpochTable())
     if options.verbose:
         callbacks.append(LogLines())
-    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
+    for name in ("experiment", "parts"):
+        get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     get_logger("fmnistlab.training.checkpoints.resume").setLevel(logging.INFO)
+    failures: list[output.ResultError] = []
+
+    def print_test(test: Metrics) -> None:
+        try:
+            output.result(f"test: {test}")
+        except output.ResultError as failure:  # pictures are drawn all the same
+            failures.append(failure)
+
     with logging_redirect_tqdm():
-        experiment = run_experiment(config, callbacks)
+        experiment = run_experiment(
+            config, callbacks, on_tested=None if options.json else print_test
+        )
     for note in experiment.notes:
         output.note(note)
     if options.json:
         output.json_result({"folder": str(experiment.folder), **experiment.result})
         return 0
-    output.result(f"test: {experiment.test}")
+    for failure in failures:
+        raise failure
     output.result(f"run folder: {experiment.folder}")
     return 0

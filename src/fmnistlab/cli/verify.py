@@ -29,14 +29,15 @@ def add_parser(
     )
     parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
     add_model_option(parser)
-    parser.set_defaults(command=_verify)
+    parser.set_defaults(command=_verify, imports="fmnistlab.experiments.verification")
 
 
 def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.experiments.verification import verify_run
     from fmnistlab.training.callbacks.progress import ProgressBar
 
-    get_logger("fmnistlab.experiments.experiment").setLevel(logging.INFO)
+    for name in ("experiment", "parts"):
+        get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     verification = verify_run(options.run, [ProgressBar()], model=options.model)
     if options.json:
         output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})

@@ -26,6 +26,7 @@ from fmnistlab.data.schema import (
     OFFICIAL_FINGERPRINTS,
     PIXEL_MAX,
 )
+from fmnistlab.data.stratified import stratified_rows
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation import html
 from fmnistlab.foundation.checks import number, whole_number
@@ -253,28 +254,12 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
             ConfigurationError: the fraction or the seed is impossible, a class has a single item,
                 or a part would have fewer items than there are classes.
         """
-        from sklearn.model_selection import train_test_split  # noqa: PLC0415 - slow to import
-
-        counts = self.targets.bincount()
         valid_fraction = number("valid_fraction", valid_fraction, above=0, below=1)
         seed = whole_number("seed", seed, least=0, most=MAX_SPLIT_SEED)
-        try:
-            fit, valid = train_test_split(
-                np.arange(len(self)),
-                test_size=valid_fraction,
-                stratify=self.targets.numpy(),
-                random_state=seed,
-            )
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{self.name}: {len(self)} items of {int((counts > 0).sum())} classes, the rarest "
-                f"with {int(counts[counts > 0].min())}, cannot be split with valid_fraction="
-                f"{valid_fraction!r}. Each class needs two items, and each part as many items as "
-                f"there are classes. ({error})"
-            ) from error
+        fit, valid = stratified_rows(self.targets.numpy(), valid_fraction, seed, name=self.name)
         return (
-            self._part(np.asarray(fit), f"{self.name}, fit part (seed {seed})"),
-            self._part(np.asarray(valid), f"{self.name}, valid part (seed {seed})"),
+            self._part(fit, f"{self.name}, fit part (seed {seed})"),
+            self._part(valid, f"{self.name}, valid part (seed {seed})"),
         )
 
     def select(self, indices: Sequence[int] | np.ndarray | Tensor) -> FashionMNISTCSV:

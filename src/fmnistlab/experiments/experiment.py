@@ -96,6 +96,8 @@ class Experiment:
 def run_experiment(
     config: ExperimentConfig | str | None = None,
     callbacks: Sequence[Callback] = (),
+    *,
+    on_tested: Callable[[Metrics], object] | None = None,
     **settings: Any,
 ) -> Experiment:
     """Trains a model, tests it once, and writes a run folder, as `fmnistlab train` does.
@@ -103,6 +105,7 @@ def run_experiment(
     Args:
         config: what to do; or the name of a model, which is trained with the default settings.
         callbacks: watch the training.
+        on_tested: called with loss and accuracy on the test set once all but the pictures is there.
         **settings: fields of `ExperimentConfig`, which replace those of `config`; `model` among
             them if that is left out.
 
@@ -115,7 +118,7 @@ def run_experiment(
             nothing was written into it.
         KeyboardInterrupt, Terminated: it was ended from outside; with `resume` it goes on.
     """
-    return run_with(configured(config, settings), callbacks, load_parts)
+    return run_with(configured(config, settings), callbacks, load_parts, on_tested=on_tested)
 
 
 def run_with(
@@ -123,6 +126,7 @@ def run_with(
     callbacks: Sequence[Callback],
     load: Callable[[ExperimentConfig], Parts],
     *,
+    on_tested: Callable[[Metrics], object] | None = None,
     tell_kept: bool = True,
 ) -> Experiment:
     """Does what `run_experiment` does, with data that may have been read before.
@@ -132,6 +136,7 @@ def run_with(
         callbacks: watch the training.
         load: returns the data of an experiment; called once model, device and folder are known to
             be there.
+        on_tested: as of `run_experiment`.
         tell_kept: whether a line in the log says how to go on after a failure.
 
     Raises:
@@ -152,7 +157,8 @@ def run_with(
         threads = _fastest_threads(model, device, config)
     with cpu_threads(threads):
         config = dataclasses.replace(config, threads=threads)
-        return _run(config, model, device, callbacks, load, tell_kept=tell_kept)
+        heard = on_tested or (lambda _: None)
+        return _run(config, model, device, callbacks, load, on_tested=heard, tell_kept=tell_kept)
 
 
 def _fastest_threads(model: nn.Module, device: torch.device, config: ExperimentConfig) -> int:
@@ -181,6 +187,7 @@ def _run(
     callbacks: Sequence[Callback],
     load: Callable[[ExperimentConfig], Parts],
     *,
+    on_tested: Callable[[Metrics], object],
     tell_kept: bool,
 ) -> Experiment:
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
@@ -191,7 +198,9 @@ def _run(
         _begin(folder, describe_experiment(config, device, model, parts, step))
         if folder.finished:
             folder.remove_checkpoints()  # a kill may have come before
-            return _recorded(folder, config, model, callbacks)
+            recorded = _recorded(folder, config, model, callbacks)
+            on_tested(recorded.test)
+            return recorded
         _logger.info(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
             config.model,
@@ -225,6 +234,7 @@ def _run(
         folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
         folder.write_bytes(PREDICTIONS, tested)
         trainer.save(folder.checkpoint)
+        on_tested(measured)
         drawn = DrawnPictures((), ())
         if config.pictures:
             run = f"{config.model}, seed {config.seed}"

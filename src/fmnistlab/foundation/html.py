@@ -18,6 +18,9 @@ from fmnistlab.foundation.terminal import printable
 CELL_LIMIT: Final = 200
 """Characters that a text in a cell or above a table may have; a longer one loses its middle."""
 
+NOTE_LIMIT: Final = 2000
+"""Characters that a sentence below a table may have."""
+
 _LEFT: Final = ' style="text-align: left"'
 _RIGHT: Final = ' style="text-align: right"'
 
@@ -42,9 +45,9 @@ class Picture:
 HtmlCell: TypeAlias = Cell | Picture
 
 
-def text(content: str) -> str:
-    """Returns text from outside as HTML that shows it, at most `CELL_LIMIT` characters of it."""
-    return html.escape(printable(content, limit=CELL_LIMIT))
+def text(content: str, *, limit: int = CELL_LIMIT) -> str:
+    """Returns text from outside as HTML that shows it, at most `limit` characters of it."""
+    return html.escape(printable(content, limit=limit))
 
 
 def table(
@@ -82,7 +85,7 @@ def table(
         others = zip(cells[1:], styles[1:], strict=True)
         lines.append(f"<tr>{first}{''.join(f'<td{style}>{c}</td>' for c, style in others)}</tr>")
     lines.append("</tbody></table>")
-    lines += [f"<p>{text(note)}</p>" for note in notes]
+    lines += [f"<p>{text(note, limit=NOTE_LIMIT)}</p>" for note in notes]
     return together(lines)
 
 

@@ -7,21 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.plots.epoch_axes import epoch_axes, name_units
 from fmnistlab.plots.figures import FigureT, figure_to_draw_on, lay_out
-from fmnistlab.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    LARGE,
-    MEDIUM,
-    PALE,
-    RUN_COLORS,
-    SMALL,
-    VERMILION,
-    plain,
-    title_figure,
-)
-from fmnistlab.plots.words import LITERAL, Ruler
+from fmnistlab.plots.legends import write_legend
+from fmnistlab.plots.style import BLUE, GREY, RUN_COLORS, SMALL, VERMILION, title_figure
+from fmnistlab.plots.words import Ruler
 from fmnistlab.training.records.history import History
 
 if TYPE_CHECKING:
@@ -77,8 +67,7 @@ def plot_curves(
     inside = len(runs) == 1 and bool(figure.bbox.width / figure.dpi >= _ROOM_INSIDE)
     _draw(loss_axes, runs, "loss", legend_inside=inside)
     _draw(accuracy_axes, runs, "accuracy", legend_inside=inside)
-    loss_axes.set_ylabel("cross-entropy (nats per image)", fontsize=MEDIUM, color=INK)
-    accuracy_axes.set_ylabel("accuracy (fraction)", fontsize=MEDIUM, color=INK)
+    name_units(loss_axes, accuracy_axes)
     if title:
         title_figure(figure, title)
     lay_out(figure)
@@ -116,21 +105,8 @@ def _runs(histories: History | Mapping[str, History] | Iterable[History]) -> lis
 
 
 def _draw(axes: Axes, runs: list[_Run], metric: str, *, legend_inside: bool) -> None:
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - optional, and slow to import
-
-    plain(axes)
-    axes.set_title(metric.capitalize(), loc="left", fontsize=LARGE, fontweight="bold", color=INK)
     entries = _draw_one(axes, runs[0], metric) if len(runs) == 1 else _draw_all(axes, runs, metric)
-    axes.set_xlabel("epoch", fontsize=MEDIUM, color=INK)
-    axes.xaxis.set_major_locator(
-        MaxNLocator(integer=True, nbins=8, min_n_ticks=1, steps=[1, 2, 5, 10])
-    )
-    axes.set_xlim(0.5, max(len(run.history) for run in runs) + 0.5)
-    axes.tick_params(labelsize=SMALL, colors=INK, color=PALE)
-    axes.grid(axis="y", color=PALE, linewidth=0.6, linestyle="-")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(PALE)
+    epoch_axes(axes, metric.capitalize(), max(len(run.history) for run in runs))
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.18), "borderaxespad": 0}
     if legend_inside:
         # Losses fall and accuracies rise: a corner is made free for the legend.
@@ -139,22 +115,7 @@ def _draw(axes: Axes, runs: list[_Run], metric: str, *, legend_inside: bool) -> 
         falling = metric == "loss"
         axes.set_ylim(low if falling else low - room, high + room if falling else high)
         place = {"loc": "upper right" if falling else "lower right"}
-    legend = axes.legend(
-        [line for line, _ in entries],
-        [""] * len(entries),
-        frameon=True,
-        fancybox=False,
-        shadow=False,
-        facecolor="white",
-        edgecolor="none",
-        framealpha=0.9,
-        fontsize=SMALL,
-        labelcolor=INK,
-        **place,
-    )
-    # Written afterwards: a legend leaves out names that begin with an underscore.
-    for text, (_, name) in zip(legend.get_texts(), entries, strict=True):
-        text.set(text=name, **LITERAL)
+    write_legend(axes, entries, **place)
 
 
 def _draw_one(axes: Axes, run: _Run, metric: str) -> list[tuple[Line2D, str]]:

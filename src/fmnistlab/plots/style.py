@@ -6,7 +6,7 @@ any common form of color blindness can tell apart; nothing is said by color alon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -128,6 +128,16 @@ def plain(axes: Axes) -> None:
     """Takes away what a style sheet of the user may have put there: a background, a grid."""
     axes.set_facecolor("none")
     axes.grid(visible=False)
+
+
+def frame(axes: Axes, *, grid: Literal["x", "y"] = "y") -> None:
+    """Draws what curves and points stand on: two pale sides and lines across one direction."""
+    plain(axes)
+    axes.tick_params(labelsize=SMALL, colors=INK, color=PALE)
+    axes.grid(axis=grid, color=PALE, linewidth=0.6, linestyle="-")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(PALE)
 
 
 def bare(axes: Axes) -> None:

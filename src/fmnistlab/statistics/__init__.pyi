@@ -6,6 +6,9 @@ from .power import limit_of_images as limit_of_images
 from .power import seeds_for_all_images as seeds_for_all_images
 from .power import seeds_for_these_images as seeds_for_these_images
 from .power import smallest_shown as smallest_shown
+from .references import REFERENCES as REFERENCES
+from .references import REPORTED as REPORTED
+from .references import Reference as Reference
 from .single_runs import TwoRuns as TwoRuns
 from .single_runs import chance_to_beat as chance_to_beat
 from .single_runs import holm as holm

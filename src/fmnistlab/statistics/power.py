@@ -91,8 +91,12 @@ def seeds_for_all_images(
     by_seed = sum(
         part.seed_excess * part.seeds + part.rest_variance / part.images for part in (one, other)
     )
-    seeds = max(2, math.ceil(by_seed / room))
-    return seeds if seeds <= MOST_SEEDS else None
+    deviations = math.sqrt(one.seed_variance), math.sqrt(other.seed_variance)
+    least = seeds_for_these_images(deviations, wanted)
+    seeds = math.ceil(by_seed / room)
+    # What cannot be shown on these images cannot be shown on others; few seeds make the normal
+    # approximation too hopeful.
+    return None if least is None or seeds > MOST_SEEDS else max(seeds, least)
 
 
 def smallest_shown(difference: Difference) -> float:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from tests.html_page import checked
@@ -200,6 +201,25 @@ def test_scores_by_class_follow_from_the_matrix(matrix: list[list[int]]) -> None
             expected = part / whole if whole else math.nan
             assert getattr(score, name) == pytest.approx(expected, nan_ok=True), name
         assert score.recall_interval == wilson_interval(int(right), int(true))
+
+
+@given(confusion_matrices)
+def test_scores_and_matrix_are_those_of_scikit_learn_to_the_last_bit(
+    matrix: list[list[int]],
+) -> None:
+    targets, predictions = answers(matrix)
+    assume(len(targets) > 0)  # it refuses to score nothing
+    found = class_scores(targets, predictions)
+    pair = targets.numpy(), predictions.labels.numpy()
+    precision, recall, f1, counts = sklearn.metrics.precision_recall_fscore_support(
+        *pair, labels=range(10), zero_division=math.nan
+    )
+    np.testing.assert_array_equal([score.precision for score in found], precision)
+    np.testing.assert_array_equal([score.recall for score in found], recall)
+    np.testing.assert_array_equal([score.f1 for score in found], f1)
+    assert [score.count for score in found] == counts.tolist()
+    wanted = sklearn.metrics.confusion_matrix(*pair, labels=range(10))
+    np.testing.assert_array_equal(confusion_matrix(targets, predictions), wanted)
 
 
 def test_the_table_of_classes_is_aligned_and_fits_a_terminal() -> None:

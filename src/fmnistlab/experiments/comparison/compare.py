@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from fmnistlab import seeding
-from fmnistlab.errors import ConfigurationError, RunFolderError, Terminated
+from fmnistlab.errors import RunFolderError, Terminated
 from fmnistlab.experiments.comparison.comparison import Comparison
 from fmnistlab.experiments.comparison.judgement import judge_pairs, judge_variant
 from fmnistlab.experiments.comparison.pictures import write_pictures
@@ -18,37 +17,34 @@ from fmnistlab.experiments.comparison.record import (
     ComparisonRecord,
     RequestRecord,
     VariantRecord,
-    check_same,
+    begin,
     locked_comparison,
     write_comparison_file,
     write_comparison_record,
 )
+from fmnistlab.experiments.comparison.request import (
+    AnyVariant,
+    check_names,
+    checked_seeds,
+    comparison_folder,
+    sorted_out,
+)
 from fmnistlab.experiments.comparison.runs import Group, group_runs, read_group
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.parts import load_parts
-from fmnistlab.experiments.run_folder import safe_name
-from fmnistlab.experiments.run_folder_state import CONFIG, FolderState, folder_state
+from fmnistlab.experiments.run_folder_state import FolderState, folder_state
 from fmnistlab.experiments.sweep.plan import Planned, missing_tasks, plan_variants
 from fmnistlab.experiments.sweep.progress import progress_bar
 from fmnistlab.experiments.sweep.schedule import train_all
-from fmnistlab.experiments.sweep.task import Outcome
-from fmnistlab.experiments.sweep.variant import Variant, parse_variant
-from fmnistlab.foundation.checks import number, refused, whole_number
+from fmnistlab.experiments.sweep.task import Task
+from fmnistlab.foundation.checks import number, whole_number
 from fmnistlab.foundation.logger import get_logger
-from fmnistlab.foundation.wording import setting
-from fmnistlab.models.registry import list_models
 from fmnistlab.statistics.judgement import SMALLEST
 from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.seeds import checked_jobs
-
-AnyVariant: TypeAlias = str | Variant | os.PathLike[str]
-"""What can be compared: see `compare`."""
-
-MOST_SEEDS: Final = 10_000
-"""Trainings of one variant."""
 
 _RUNS: Final = "runs"
 
@@ -115,7 +111,7 @@ def compare(
         FmnistlabError: a model cannot be made, or the data cannot be read.
         KeyboardInterrupt, Terminated: it was ended from outside; the same call goes on.
     """
-    chosen, given = _sorted_out(variants, recipe)
+    chosen, given = sorted_out(variants, recipe)
     wanted = checked_seeds(seeds)
     smallest = number("smallest", smallest, above=0, below=1)
     n_jobs = checked_jobs(n_jobs)
@@ -133,14 +129,13 @@ def compare(
     planned = plan_variants(chosen, config, load_parts(config)) if chosen else []
     ready = group_runs(given)
     names = [*(variant.name for variant in planned), *(group.name for group in ready)]
-    _check_names(names, baseline)
-    folder = _folder(out, names, trains=bool(planned))
-    trained = _groups(planned, folder, wanted)
+    check_names(names, baseline)
+    folder = comparison_folder(out, names, trains=bool(planned))
+    trained = [] if folder is None else _groups(planned, folder, wanted)
+    record = None
     if folder is not None:
-        records = {
-            **{part.name: VariantRecord(training=part.training, runs=None) for part in trained},
-            **{part.name: _ready_record(part) for part in ready},
-        }
+        records = {part.name: VariantRecord.of(part.training) for part in trained}
+        records |= {part.name: VariantRecord.of(part.training, part.folders) for part in ready}
         asked = RequestRecord(
             variants=tuple(names),
             seeds=tuple(wanted),
@@ -148,27 +143,12 @@ def compare(
             baseline=baseline,
             finished=_finished(trained),
         )
-        record = _begun(folder, records, asked)
-    outcomes: list[Outcome] = []
+        record = begin(folder, records, asked)
+    reasons: dict[Path, str] = {}
     if folder is not None and planned:
         tasks = missing_tasks(planned, folder / _RUNS, wanted)
-        steps = {variant.name: variant.steps for variant in planned}
         _logger.info("%d of %d runs are to be made", len(tasks), len(planned) * len(wanted))
-        if tasks:
-            lengths = {
-                path: steps[part.name]
-                for part in trained
-                for path in part.folders.values()
-                if any(task.config.out == path for task in tasks)
-            }
-            jobs = n_jobs if choose_device(device).type == "cpu" else 1
-            try:
-                with progress_bar(lengths):
-                    outcomes = train_all(tasks, n_jobs=jobs, fail_fast=fail_fast)
-            except (KeyboardInterrupt, Terminated):
-                _logger.warning("%s: what is trained is kept; the same call goes on", folder)
-                raise
-    reasons = {one.folder: one.reason for one in outcomes if one.reason is not None}
+        reasons = _train(tasks, folder, config, n_jobs=n_jobs, fail_fast=fail_fast)
     found = [read_group(group, reasons) for group in (*trained, *ready)]
     comparison = Comparison(
         variants=tuple(map(judge_variant, found)),
@@ -176,86 +156,41 @@ def compare(
         runs=tuple(run for part in found for run in part.runs),
         smallest=smallest,
         baseline=baseline,
-        extended=() if folder is None else record.extensions,
+        extended=() if record is None else record.extensions,
         folder=folder,
         histories={part.group.name: part.histories for part in found},
     )
-    if folder is not None:
+    if folder is not None and record is not None:
         _write(folder, record, comparison, pictures=pictures)
     return comparison
 
 
-def checked_seeds(seeds: object) -> list[int]:
-    """Returns the seeds of trainings: 0 to n - 1 for a number n, or those of a list, sorted.
-
-    Raises:
-        ConfigurationError: there are none or too many, or one is there twice or out of range.
-    """
-    if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-        return list(range(whole_number("seeds", seeds, most=MOST_SEEDS)))
-    wanted: list[Any] = list(seeds)
-    checked = [seeding.checked_seed(seed) for seed in wanted]
-    if not 0 < len({*checked}) == len(checked) <= MOST_SEEDS:
-        raise ConfigurationError(
-            f"seeds are {checked[:20]}; give from 1 to {MOST_SEEDS:,}, and each only once."
-        )
-    return sorted(checked)
-
-
-def _sorted_out(variants: Sequence[AnyVariant], recipe: Recipe) -> tuple[list[Variant], list[Path]]:
-    """Returns what is to be trained, and the run folders that were given."""
-    if isinstance(variants, str | os.PathLike | Variant):
-        variants = [variants]
-    chosen: list[Variant] = []
-    given: list[Path] = []
-    for variant in variants:
-        if isinstance(variant, Variant):
-            chosen.append(variant)
-        elif isinstance(variant, os.PathLike) or _is_folder(variant):
-            given.append(Path(variant).absolute())
-        elif isinstance(variant, str):
-            chosen.append(parse_variant(variant, recipe))
-        else:
-            raise refused("variant", variant, "a name, a Variant, or the path of a run folder")
-    if not chosen and not given:
-        raise ConfigurationError("There is nothing to compare: name models or run folders.")
-    return chosen, given
-
-
-def _is_folder(word: object) -> bool:
-    """Returns whether a word is the path of a run folder; the name of a model goes first."""
-    if not isinstance(word, str) or word.lower() in list_models():
-        return False
-    return os.path.isfile(os.path.join(word, CONFIG))  # noqa: PTH113, PTH118 - any text is fine
-
-
-def _check_names(names: Sequence[str], baseline: str | None) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"Two variants are called {name}; give one another name.")
-    if baseline is not None and baseline not in names:
-        raise ConfigurationError(
-            f"{setting('baseline')} is {baseline!r}, which is not compared here; choose from "
-            f"{', '.join(names)}."
-        )
-
-
-def _folder(
-    out: str | os.PathLike[str] | None, names: Sequence[str], *, trains: bool
-) -> Path | None:
-    if out is not None:
-        return Path(out).expanduser().absolute()  # other processes may be in other folders
-    name = safe_name(f"compare-{'-'.join(names)}")
-    return Path("runs", name).absolute() if trains else None
+def _train(
+    tasks: Sequence[Task],
+    folder: Path,
+    config: ExperimentConfig,
+    *,
+    n_jobs: int | None,
+    fail_fast: bool,
+) -> dict[Path, str]:
+    """Makes what is missing; returns why trainings failed, by run folder."""
+    if not tasks:
+        return {}
+    jobs = n_jobs if choose_device(config.device).type == "cpu" else 1
+    try:
+        with progress_bar({task.folder: task.steps for task in tasks}):
+            outcomes = train_all(tasks, n_jobs=jobs, fail_fast=fail_fast)
+    except (KeyboardInterrupt, Terminated):
+        _logger.warning("%s: what is trained is kept; the same call goes on", folder)
+        raise
+    return {one.folder: one.reason for one in outcomes if one.reason is not None}
 
 
 def _absolute(path: str | os.PathLike[str] | None) -> Path | None:
     return None if path is None else Path(path).absolute()
 
 
-def _groups(planned: Sequence[Planned], folder: Path | None, seeds: Sequence[int]) -> list[Group]:
-    if folder is None:
-        return []
+def _groups(planned: Sequence[Planned], folder: Path, seeds: Sequence[int]) -> list[Group]:
     return [
         Group(
             variant.name,
@@ -275,61 +210,6 @@ def _finished(groups: Sequence[Group]) -> int:
     return finished
 
 
-def _ready_record(group: Group) -> VariantRecord:
-    runs = {str(seed): str(path) for seed, path in group.folders.items()}
-    return VariantRecord(training=group.training, runs=runs)
-
-
-def _begun(
-    folder: Path, variants: Mapping[str, VariantRecord], asked: RequestRecord
-) -> ComparisonRecord:
-    """Writes what is asked for, before anything is trained, and returns the comparison's record.
-
-    Raises:
-        RunFolderError: the folder is that of another comparison, or of none, or cannot be written.
-    """
-    with locked_comparison(folder) as before:
-        record = _extended(folder, before, variants, asked)
-        if record is not before:
-            write_comparison_record(folder, record)
-    return record
-
-
-def _extended(
-    folder: Path,
-    before: ComparisonRecord | None,
-    variants: Mapping[str, VariantRecord],
-    asked: RequestRecord,
-) -> ComparisonRecord:
-    """Returns the record of a comparison with what is asked for now, the same one if it has it.
-
-    Raises:
-        RunFolderError: it is the record of another comparison.
-    """
-    if before is None:
-        return ComparisonRecord(variants=dict(variants), requests=(asked,), result=None)
-    last = before.requests[-1]
-    for what, then, now in (
-        ("variants", last.variants, asked.variants),
-        ("seeds", last.seeds, asked.seeds),
-    ):
-        lacking = [str(item) for item in then if item not in now]
-        if lacking:
-            raise RunFolderError(
-                f"{folder}: holds a comparison with the {what} {', '.join(map(str, then))}; "
-                f"{', '.join(lacking)} would be left out now. Ask for all of them and more, or "
-                "compare in another folder."
-            )
-    for name, variant in variants.items():
-        if name in before.variants:
-            check_same(folder, name, before.variants[name], variant)
-    if dataclasses.replace(asked, finished=last.finished) == last:
-        return before
-    return ComparisonRecord(
-        variants={**before.variants, **variants}, requests=(*before.requests, asked), result=None
-    )
-
-
 def _write(
     folder: Path, record: ComparisonRecord, comparison: Comparison, *, pictures: bool
 ) -> None:
@@ -347,4 +227,5 @@ def _write(
         write_comparison_file(folder, "comparison.md", comparison.to_markdown() + "\n")
         write_comparison_file(folder, "comparison.tex", comparison.to_latex() + "\n")
         if pictures:
-            write_pictures(folder, comparison)
+            for note in write_pictures(folder, comparison):
+                _logger.warning(note)

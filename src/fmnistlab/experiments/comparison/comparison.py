@@ -30,6 +30,12 @@ _COLUMNS: Final = (
     Column("seconds", ".1f"),
 )
 
+_SHORT_COLUMNS: Final = (
+    *("variant", "parameters", "seeds", Column("accuracy", ".4f")),
+    *(Column("these", ".4f", right=True), Column("all", ".4f", right=True)),
+    *(Column("deviation", ".4f"), Column("seconds", ".1f")),
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -118,8 +124,17 @@ class Comparison:
         Args:
             width: characters that a line of the table should not exceed.
         """
-        table = format_table(_COLUMNS, self._rows(), width=width)
-        return "\n".join([table, "", *self.verdicts, *self.notes])
+        rows = [
+            [
+                *(variant.name, variant.parameters, len(variant.seeds), variant.accuracy),
+                *_halves(variant.estimate),
+                *(variant.deviation, variant.seconds),
+            ]
+            for variant in self.variants
+        ]
+        table = format_table(_SHORT_COLUMNS, rows, width=width)
+        legend = "these, all: half of the 95 % interval, for these images and for all of their kind"
+        return "\n".join([table, legend, "", *self.verdicts, *self.notes])
 
     def __str__(self) -> str:
         return self.to_text()
@@ -155,6 +170,14 @@ class Comparison:
 def _ends(estimate: Estimate) -> str:
     low, high = estimate.interval()
     return f"{low:.4f} to {high:.4f}"
+
+
+def _halves(estimate: Difference | None) -> list[float | None]:
+    """Returns half of the width of both 95 % intervals."""
+    if estimate is None:
+        return [None, None]
+    both = estimate.these_images, estimate.all_images
+    return [part.interval()[1] - part.value for part in both]
 
 
 def _as_record(variant: ComparedVariant) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -41,6 +41,20 @@ class VariantRecord:
 
     training: TrainingIdentity
     runs: dict[str, str] | None
+
+    @classmethod
+    def of(
+        cls, training: TrainingIdentity, folders: Mapping[int, Path] | None = None
+    ) -> VariantRecord:
+        """Returns the record of a variant.
+
+        Args:
+            training: what all its runs have in common.
+            folders: run folders that were there before, by seed.
+        """
+        if folders is None:
+            return cls(training=training, runs=None)
+        return cls(training=training, runs={str(seed): str(path) for seed, path in folders.items()})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -192,7 +206,62 @@ def write_comparison_record(folder: Path, record: ComparisonRecord) -> None:
     write_comparison_file(folder, COMPARISON, json_text(dataclasses.asdict(record)) + "\n")
 
 
-def check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord) -> None:
+def begin(
+    folder: Path, variants: Mapping[str, VariantRecord], asked: RequestRecord
+) -> ComparisonRecord:
+    """Writes what is asked for, before anything is trained, and returns the comparison's record.
+
+    Args:
+        folder: of the comparison.
+        variants: all that are compared now, by name.
+        asked: what is asked for now.
+
+    Raises:
+        RunFolderError: the folder is that of another comparison, or of none, or cannot be written.
+    """
+    with locked_comparison(folder) as before:
+        record = _extended(folder, before, variants, asked)
+        if record is not before:
+            write_comparison_record(folder, record)
+    return record
+
+
+def _extended(
+    folder: Path,
+    before: ComparisonRecord | None,
+    variants: Mapping[str, VariantRecord],
+    asked: RequestRecord,
+) -> ComparisonRecord:
+    """Returns the record of a comparison with what is asked for now, the same one if it has it.
+
+    Raises:
+        RunFolderError: it is the record of another comparison.
+    """
+    if before is None:
+        return ComparisonRecord(variants=dict(variants), requests=(asked,), result=None)
+    last = before.requests[-1]
+    for what, then, now in (
+        ("variants", last.variants, asked.variants),
+        ("seeds", last.seeds, asked.seeds),
+    ):
+        lacking = [str(item) for item in then if item not in now]
+        if lacking:
+            raise RunFolderError(
+                f"{folder}: holds a comparison with the {what} {', '.join(map(str, then))}; "
+                f"{', '.join(lacking)} would be left out now. Ask for all of them and more, or "
+                "compare in another folder."
+            )
+    for name, variant in variants.items():
+        if name in before.variants:
+            _check_same(folder, name, before.variants[name], variant)
+    if dataclasses.replace(asked, finished=last.finished) == last:
+        return before
+    return ComparisonRecord(
+        variants={**before.variants, **variants}, requests=(*before.requests, asked), result=None
+    )
+
+
+def _check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord) -> None:
     """Refuses a variant that is not what it was when the comparison began.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,12 @@ from fmnistlab.shapes import Bool, Float, Int64, UInt8
 from fmnistlab.training.records.predictions import Predictions
 
 _LARGEST: Final = 2**32
+_KINDS: Final = {
+    "labels": torch.uint8,
+    "probabilities": torch.float32,
+    "targets": torch.uint8,
+    "images": torch.uint8,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,37 +109,42 @@ def read_predictions(folder: Path) -> RunPredictions:
         )
     try:
         tensors = safetensors.torch.load(content)
-        found = RunPredictions(
-            labels=tensors["labels"].long(),
-            probabilities=tensors["probabilities"],
-            targets=tensors["targets"].long(),
-            images=tensors["images"],
-        )
+        kinds = {name: tensors[name].dtype for name in _KINDS}
     except (KeyError, safetensors.SafetensorError) as error:
         raise RunFolderError(
             f"{path}: holds no predictions that fmnistlab has written: {error!r}."
         ) from error
-    _check(path, found)
-    return found
+    for name, kind in _KINDS.items():
+        if kinds[name] != kind:
+            found = str(kinds[name]).removeprefix("torch.")
+            raise RunFolderError(f"{path}: {name} are {found}, not {str(kind)[len('torch.') :]}.")
+    _check(path, tensors)
+    return RunPredictions(
+        labels=tensors["labels"].long(),
+        probabilities=tensors["probabilities"],
+        targets=tensors["targets"].long(),
+        images=tensors["images"],
+    )
 
 
-def _check(path: Path, found: RunPredictions) -> None:
+def _check(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Refuses tensors that no training writes; a result can be falsified together with its hash."""
-    rows = len(found.labels)
+    rows = len(tensors["labels"])
     shapes = {
-        "labels": (found.labels, (rows,)),
-        "probabilities": (found.probabilities, (rows, NUM_CLASSES)),
-        "targets": (found.targets, (rows,)),
-        "images": (found.images, (rows, hashlib.sha256().digest_size)),
+        "labels": (rows,),
+        "probabilities": (rows, NUM_CLASSES),
+        "targets": (rows,),
+        "images": (rows, hashlib.sha256().digest_size),
     }
-    for name, (tensor, shape) in shapes.items():
-        if tuple(tensor.shape) != shape:
-            raise RunFolderError(
-                f"{path}: {name} has the shape {tuple(tensor.shape)}, not {shape}."
-            )
-    for name, classes in (("labels", found.labels), ("targets", found.targets)):
-        if bool((classes >= NUM_CLASSES).any()):
+    for name, wanted in shapes.items():
+        if (shape := tuple(tensors[name].shape)) != wanted:
+            raise RunFolderError(f"{path}: {name} has the shape {shape}, not {wanted}.")
+    for name in ("labels", "targets"):
+        if bool((tensors[name] >= NUM_CLASSES).any()):
             raise RunFolderError(f"{path}: {name} must be from 0 to {NUM_CLASSES - 1}.")
+    chances = tensors["probabilities"]
+    if bool(((chances < 0) | (chances > 1)).any()):  # nan is what scores without end give
+        raise RunFolderError(f"{path}: probabilities must be from 0 to 1.")
 
 
 def _advice(folder: Path) -> str:

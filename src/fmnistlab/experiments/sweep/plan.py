@@ -107,7 +107,8 @@ def missing_tasks(planned: Sequence[Planned], parent: Path, seeds: Sequence[int]
                 )
                 training = variant.training
                 fingerprints = training.fit, training.valid, training.test
-                tasks.append(Task(config, fingerprints, registered_factory(config.model)))
+                factory = registered_factory(config.model)
+                tasks.append(Task(config, fingerprints, variant.steps, factory))
     return tasks
 
 

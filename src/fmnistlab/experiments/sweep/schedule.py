@@ -43,11 +43,11 @@ def train_all(tasks: Sequence[Task], *, n_jobs: int | None, fail_fast: bool) -> 
         KeyboardInterrupt, Terminated: it was ended from outside; what is finished is kept, and
             what was begun goes on next time.
     """
-    ended: dict[Path | None, Outcome] = {}
+    ended: dict[Path, Outcome] = {}
     at_once: int | None = None
     waiting = False
     try:
-        while left := [task for task in tasks if task.config.out not in ended]:
+        while left := [task for task in tasks if task.folder not in ended]:
             if waiting:
                 time.sleep(_SECONDS)
             try:
@@ -86,8 +86,8 @@ def train_all(tasks: Sequence[Task], *, n_jobs: int | None, fail_fast: bool) -> 
     return _sorted(tasks, ended)
 
 
-def _sorted(tasks: Sequence[Task], ended: dict[Path | None, Outcome]) -> list[Outcome]:
-    return [ended[task.config.out] for task in tasks if task.config.out in ended]
+def _sorted(tasks: Sequence[Task], ended: dict[Path, Outcome]) -> list[Outcome]:
+    return [ended[task.folder] for task in tasks if task.folder in ended]
 
 
 def _outcomes(tasks: Sequence[Task], n_jobs: int | None, at_once: int | None) -> Iterator[Outcome]:

@@ -62,6 +62,7 @@ class Task:
     Attributes:
         config: what to do; its `out` is the run folder, and it resumes what lies there.
         fingerprints: those that fit, valid and test set must have.
+        steps: training steps of the whole training.
         factory: what was registered under the model's name where the task was made, since another
             process has not run that script; None if nothing was.
         process: number of the process that asks for it.
@@ -69,8 +70,20 @@ class Task:
 
     config: ExperimentConfig
     fingerprints: tuple[str, str, str]
+    steps: int
     factory: Callable[..., nn.Module] | None = None
     process: int = dataclasses.field(default_factory=os.getpid)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder.
+
+        Raises:
+            ConfigurationError: the settings name none.
+        """
+        if self.config.out is None:
+            raise ConfigurationError("A task needs a run folder.")
+        return self.config.out
 
 
 def run_task(task: Task) -> Outcome:
@@ -93,9 +106,7 @@ def run_task(task: Task) -> Outcome:
 
 
 def _run(task: Task) -> Outcome:
-    config = task.config
-    if config.out is None:
-        raise ConfigurationError("A task needs a run folder.")
+    config, folder = task.config, task.folder
     try:
         if task.factory is not None:
             register_model(config.model)(task.factory)
@@ -103,14 +114,14 @@ def _run(task: Task) -> Outcome:
         experiment = run_with(config, (), load, tell_kept=False)
         _restore_predictions(experiment, config, task.fingerprints)
     except RunFolderInUseError as error:
-        return Outcome(config.out, "in use", str(error))
+        return Outcome(folder, "in use", str(error))
     except Terminated:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told; the other trainings go on
         reason = describe(error)
-        _note_failure(config.out, config, reason)
-        return Outcome(config.out, "failed", reason)
-    return Outcome(config.out, "done")
+        _note_failure(folder, config, reason)
+        return Outcome(folder, "failed", reason)
+    return Outcome(folder, "done")
 
 
 def _load(config: ExperimentConfig, fingerprints: tuple[str, str, str]) -> Parts:

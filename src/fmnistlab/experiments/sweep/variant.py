@@ -74,9 +74,8 @@ def parse_variant(word: str, recipe: Recipe = CLASSIC) -> Variant:
 
 
 def _value(text: str) -> Any:
-    """Returns a number where the text is one, and else the text."""
+    """Returns the value of JSON that a text is, such as a number, and else the text itself."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, int | float) else text

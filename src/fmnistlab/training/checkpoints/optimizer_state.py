@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.foundation.compiler import compiler_left_out
 from fmnistlab.training.checkpoints.arrangement import Arrangement
 from fmnistlab.training.checkpoints.state_reading import unpack_tree
 from fmnistlab.training.checkpoints.state_tree import PackedTree, UnkeepableError, pack_tree
@@ -81,7 +82,9 @@ class OptimizerState:
         """
         arrangement = Arrangement.of(model, optimizer)
         arrangement.check_names(model, optimizer)
-        return cls.of(optimizer.state_dict(), type(optimizer).__name__, arrangement)
+        with compiler_left_out(torch.optim.Optimizer.state_dict):
+            state = optimizer.state_dict()
+        return cls.of(state, type(optimizer).__name__, arrangement)
 
     @classmethod
     def of_separate(cls, model: nn.Module, state: Mapping[str, Any], owner: str) -> OptimizerState:
@@ -115,7 +118,8 @@ class OptimizerState:
         state = unpack_tree(*self.packed)
         before = list(optimizer.param_groups)
         try:
-            optimizer.load_state_dict(_shielded(state) if _is_torchs(optimizer) else state)
+            with compiler_left_out(torch.optim.Optimizer.load_state_dict):
+                optimizer.load_state_dict(_shielded(state) if _is_torchs(optimizer) else state)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise CheckpointError(
                 f"The checkpoint holds the state of another optimizer: {error}"

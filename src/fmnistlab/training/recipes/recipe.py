@@ -20,6 +20,7 @@ from fmnistlab.data.augmentation import (
 )
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
+from fmnistlab.foundation.compiler import compiler_left_out
 from fmnistlab.foundation.foreign_words import RECIPE, foreign_words
 from fmnistlab.training.recipes.described import describe
 
@@ -126,15 +127,16 @@ class Recipe:
             return self.optimizer(parameters)
         fused = all(map(_can_be_fused, parameters))
         rate, decay = self.learning_rate, self.weight_decay
-        if self.optimizer == "sgd":
-            # Torch's fused kernel fails where some parameters have no momentum yet, as after
-            # unfreezing a layer.
-            fused = fused and self.momentum == 0
-            return torch.optim.SGD(
-                parameters, rate, momentum=self.momentum, weight_decay=decay, fused=fused
-            )
-        kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
-        return kind(parameters, rate, weight_decay=decay, fused=fused)
+        with compiler_left_out(torch.optim.Optimizer.add_param_group):
+            if self.optimizer == "sgd":
+                # Torch's fused kernel fails where some parameters have no momentum yet, as after
+                # unfreezing a layer.
+                fused = fused and self.momentum == 0
+                return torch.optim.SGD(
+                    parameters, rate, momentum=self.momentum, weight_decay=decay, fused=fused
+                )
+            kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
+            return kind(parameters, rate, weight_decay=decay, fused=fused)
 
     def make_schedule(
         self, optimizer: torch.optim.Optimizer, total_steps: int | None

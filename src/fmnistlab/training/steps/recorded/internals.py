@@ -1,4 +1,7 @@
-"""Names of torch that its documentation does not promise, all of them in this one file."""
+"""Names of torch that its documentation does not promise, all of them in this one file.
+
+But for two words that name its compiler, in `foundation/compiler.py`.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from fmnistlab.foundation.compiler import compiler_left_out
 from fmnistlab.training.steps.recorded.internals import (
     DispatchMode,
     Kernel,
@@ -84,7 +85,7 @@ def record(function: Callable[[], object], memory: Memory) -> Recording:
     """
     recorder = _Recorder(memory)
     try:
-        with recorder:
+        with compiler_left_out(_Recorder.__torch_dispatch__), recorder:
             function()
     finally:
         with torch.no_grad():
