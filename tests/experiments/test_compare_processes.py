@@ -222,12 +222,12 @@ def test_a_signal_ends_all_processes_and_the_same_call_goes_on(
 
 def test_what_a_killed_command_leaves_running_is_waited_for(here: Path) -> None:
     """Its processes go on with what they were given; they end by themselves minutes later."""
-    call = words(here / "out", "linearnet", seeds="4", jobs=2, epochs=15)
-    process = cli(*call)
-    while process.poll() is None and not [*here.glob("out/runs/*/config.json")]:
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    call = words(here / "out", "linearnet", seeds="4", jobs=2, epochs=50)
+    with cli(*call) as process:
+        while process.poll() is None and not [*here.glob("out/runs/*/config.json")]:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     again = [*call[:-2], "--jobs", "1", "--out", str(here / "out")]
     assert run(again) == 0
     kept = {path: path.stat().st_mtime_ns for path in here.glob("out/runs/*/result.json")}

@@ -146,7 +146,7 @@ def _loaded(
             split_seed=split_seed,
         )
     )
-    for name, part, wanted in zip(Parts._fields, parts, fingerprints, strict=True):
+    for name, part, wanted in zip(("fit", "valid", "test"), parts, fingerprints, strict=True):
         if part.fingerprint != wanted:
             raise ConfigurationError(
                 f"{part.name}: the {name} set is not what it was when the trainings were planned: "
