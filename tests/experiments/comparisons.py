@@ -28,7 +28,7 @@ def small(folder: Path, *variants: Any, **settings: Any) -> Comparison:
     """Compares models on the tiny data beside the folder, which is made if it is missing."""
     data = data_beside(folder)
     chosen: dict[str, Any] = {"seeds": 2, "recipe": RECIPE, "data": data, "n_jobs": 1}
-    return compare([*variants], out=folder, pictures=False, **{**chosen, **settings})
+    return compare([*variants], out=folder, **{**chosen, "pictures": False, **settings})
 
 
 def words(
@@ -128,13 +128,15 @@ def contents(folder: Path, but: Path | None = None) -> dict[str, tuple[bytes, in
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """Returns all that lies in the folder of a comparison, but times and what tells of a machine.
+    """Returns all that lies in the folder of a comparison, but pictures, times and the machine.
 
     Files of other names, and those of which only the name is compared, are True.
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
+        if path.suffix == ".png":
+            continue
         if path.name in ("result.json", "comparison.json", "history.json"):
             found[name] = timeless(json.loads(path.read_text()))
         elif path.name == "predictions.safetensors":

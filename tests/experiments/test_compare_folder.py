@@ -40,9 +40,11 @@ def out(here: Path) -> Path:
 def test_with_everything_done_nothing_is_trained_and_no_byte_changes(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    small(out, "one", "other", pictures=True)
     before, first = contents(out), {path: path.stat().st_ino for path in out.rglob("*")}
+    assert any(name.endswith(".png") for name in before)
     monkeypatch.setattr("fmnistlab.experiments.comparison.compare.train_all", None)
-    found = small(out, "one", "other")
+    found = small(out, "one", "other", pictures=True)
     after = contents(out)
     assert {name: text for name, (text, _) in after.items()} == {
         name: text for name, (text, _) in before.items()

@@ -1,7 +1,7 @@
 """Runs the drills and prints a scoreboard.
 
 python -m tests.faults             the short tier, as in every run of the tests
-python -m tests.faults --long      the full figures, a quarter of an hour on two cores
+python -m tests.faults --long      the full figures, half an hour on two cores
 python -m tests.faults --long --only kills signals
 """
 

@@ -16,7 +16,7 @@ from fmnistlab.experiments.parts import Parts
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.predictions import read_predictions
 from fmnistlab.experiments.run_folder import safe_name
-from fmnistlab.experiments.run_folder_state import LOCK, FolderState, folder_state
+from fmnistlab.experiments.run_folder_state import CHECKPOINTS, LOCK, FolderState, folder_state
 from fmnistlab.experiments.sweep.task import Task
 from fmnistlab.experiments.sweep.variant import Variant
 from fmnistlab.foundation.terminal import printable
@@ -114,9 +114,10 @@ def missing_tasks(planned: Sequence[Planned], parent: Path, seeds: Sequence[int]
 
 def _is_done(folder: Path) -> bool:
     try:
-        # A lock: another process is at it, or was killed before it had removed what it no longer
-        # needed, which the task will do.
-        if folder_state(folder) is not FolderState.FINISHED or (folder / LOCK).exists():
+        # Another process is at it, or was ended before it had removed what it no longer needed,
+        # which the task will do.
+        left = (folder / LOCK).exists() or (folder / CHECKPOINTS).exists()
+        if left or folder_state(folder) is not FolderState.FINISHED:
             return False
         read_predictions(folder)
     except RunFolderError:  # the task will tell why
