@@ -10,7 +10,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.errors import FmnistlabError
 
 if TYPE_CHECKING:
-    from fmnistlab.models.registry import ModelSource
+    from fmnistlab.models.registry import Offer
 
 
 def add_parser(
@@ -69,7 +69,7 @@ def _models(options: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(source: ModelSource) -> dict[str, str | int | None]:
+def _describe(source: Offer) -> dict[str, str | int | None]:
     """Builds one model to learn its size; whatever is wrong with it stays in its own line."""
     from fmnistlab.models.registry import create_model
 
