@@ -9,7 +9,6 @@ A model in a file or a module is named outright: "my_model.py:Net", "package.mod
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from fmnistlab.errors import (
     ModelLoadError,
     ModelNameClashError,
     Terminated,
+    UnknownArgumentError,
     UnknownModelError,
 )
 from fmnistlab.foundation.terminal import describe
@@ -31,6 +31,7 @@ from fmnistlab.models.code import (
     load_code,
     recorded_code_name,
 )
+from fmnistlab.models.options import ModelOption, lacking, options_of, refusal
 from fmnistlab.plugins.entry_points import Scan, normalize_package
 from fmnistlab.plugins.loading import load_offer, type_of
 from fmnistlab.plugins.offers import (
@@ -57,6 +58,7 @@ __all__ = [
     "list_models",
     "load_model",
     "model_name",
+    "model_options",
     "model_origin",
     "model_reference",
     "names_code",
@@ -158,6 +160,21 @@ def load_model(name: str, /) -> Callable[..., nn.Module]:
     return _find(name).factory
 
 
+def model_options(name: str, /) -> tuple[ModelOption, ...] | None:
+    """Returns the options of a model, read from the signature of its class or function.
+
+    Args:
+        name: as for `create_model`.
+
+    Returns:
+        The options; None if it takes any, or if Python cannot tell.
+
+    Raises:
+        UnknownModelError, ModelNameClashError, ModelLoadError: as of `load_model`.
+    """
+    return options_of(load_model(name))
+
+
 def create_model(name: str, /, **options: Any) -> nn.Module:
     """Builds a model by name.
 
@@ -177,8 +194,9 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
     Raises:
         UnknownModelError: no package offers a model of this name, or there is no such code.
         ModelNameClashError: two packages do.
-        ModelLoadError: the model cannot be imported, does not take these options, fails when it
-            is built, or is not a torch.nn.Module.
+        UnknownArgumentError: the model does not take one of the options.
+        ModelLoadError: the model cannot be imported, fails when it is built, or is not a
+            torch.nn.Module.
     """
     found = _find(name)
     from torch import nn  # noqa: PLC0415 - listing models must not import torch
@@ -188,11 +206,14 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
     except (KeyboardInterrupt, Terminated):
         raise
     except BaseException as error:
+        wrong = refusal(found.factory, options) if isinstance(error, TypeError) else None
+        if wrong is not None:
+            raise UnknownArgumentError(f"Model {found.told} {wrong}") from error
         given = ", ".join(f"{key}={reprlib.repr(value)}" for key, value in options.items())
         raise ModelLoadError(
             f"Model {found.told} could not be built with "
             f"{f'the options {given}' if given else 'no options'}: {describe(error)}"
-            f"{line_in(found.path, error)}{_lacking(found, options)}"
+            f"{line_in(found.path, error)}{_lacking(found, options, error)}"
         ) from error
     if not isinstance(model, nn.Module):
         raise ModelLoadError(
@@ -347,17 +368,13 @@ def _find(name: str) -> _Found:
     return _Found(_load(source, told), told, origin, None)
 
 
-def _lacking(found: _Found, options: Mapping[str, Any]) -> str:
-    """Returns what to do if code that was named cannot be called with these options."""
-    if found.path is None:
+def _lacking(found: _Found, options: Mapping[str, Any], error: BaseException) -> str:
+    """Returns what to do if options have to be given that are not."""
+    names = lacking(found.factory, options)
+    if not names or not isinstance(error, TypeError):
         return ""
-    try:
-        inspect.signature(found.factory).bind(**options)
-    except TypeError:
-        return ". Name a function that takes no arguments and returns the model."
-    except ValueError:  # written in another language, so that Python cannot tell
-        pass
-    return ""
+    other = "" if found.path is None else ", or name a function that takes no arguments"
+    return f". Give the option {' and '.join(names)}{other}."
 
 
 def _load(offer: Offer, told: str) -> Callable[..., nn.Module]:
