@@ -98,8 +98,8 @@ def test_a_recipe_settings_and_options_are_recorded_and_used(
     assert train(*words, "--resume") == 0
     assert train(*words[:-1], "hidden=8", "--resume") == 2
     assert "options" in capsys.readouterr().err
-    assert run(["runs", "out"]) == 0
-    assert "hidden=16" in capsys.readouterr().out
+    assert run(["runs", "out", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["options"] == "hidden=16"
 
 
 def test_python_gives_the_same_run(plugins: Path) -> None:

@@ -81,6 +81,9 @@ def test_an_option_that_must_be_given_is_named() -> None:
     with pytest.raises(ModelLoadError, match=r"missing 1 required .*\. Give the option width\.$"):
         create_model("net")
     assert create_model("net", width=3).width == 3
+    register_model("two")(lambda width, depth: nn.Flatten())
+    with pytest.raises(ModelLoadError, match=r"\. Give the option depth\.$"):
+        create_model("two", width=3)
 
 
 def test_only_what_python_refuses_is_refused() -> None:
