@@ -27,7 +27,7 @@ from fmnistlab.version import __version__
         (
             ["nothing"],
             "",
-            "Choose from train, evaluate, predict, verify, compare, runs, models, data.",
+            "Choose from train, evaluate, predict, verify, compare, ",
         ),
         (["--jsn", "models"], "", "there is no option '--jsn'."),
         (["train"], "train", "the following arguments are required: MODEL"),
@@ -62,6 +62,7 @@ def test_every_command_is_told_in_one_line_of_usage(capsys: pytest.CaptureFixtur
         "predict": "RUN IMAGE ...",
         "verify": "RUN",
         "models": "[MODEL]",
+        "recipes": "[RECIPE]",
         "data": "[FILE ...]",
     }.items():
         with pytest.raises(SystemExit):
@@ -160,6 +161,6 @@ def test_the_options_of_a_training_are_settings_of_the_library() -> None:
     settings = build_parser().parse_args(["train", "cnn"]).settings
     fields = {field.name for field in dataclasses.fields(ExperimentConfig)}
     fields |= {field.name for field in dataclasses.fields(Recipe)}
-    assert set(settings) - fields == {"help", "json", "verbose"}
+    assert set(settings) - fields == {"changes", "help", "json", "verbose"}
     assert settings["learning_rate"] == "--lr"
     assert settings["checkpoint_steps"] == "--checkpoint-steps"
