@@ -96,7 +96,7 @@ def test_help_and_import_are_light() -> None:
 
 @pytest.mark.parametrize(
     ("words", "torch_is_there"),
-    [(["data", "missing.csv"], True), (["models"], True), (["train"], False)],
+    [(["data", "missing.csv"], True), (["models", "--names"], False), (["train"], False)],
 )
 def test_what_a_command_imports_is_no_garbage_and_the_rest_may_be(
     words: list[str], torch_is_there: bool
