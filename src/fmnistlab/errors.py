@@ -71,6 +71,12 @@ class ModelLoadError(FmnistlabError, ImportError):
     """A registered model could not be imported or built; the message names whose it is."""
 
 
+class ModelOptionError(ModelLoadError, TypeError):
+    """A model was given an option that it does not take."""
+
+    exit_code = 2
+
+
 class UnknownRecipeError(ConfigurationError, LookupError):
     """No built-in recipe and no plug-in has the name that was asked for."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from torch import nn
 
-from fmnistlab.errors import ConfigurationError, ModelLoadError, UnknownArgumentError
+from fmnistlab import Trainer
+from fmnistlab.errors import ModelLoadError, ModelOptionError
 from fmnistlab.models import registry
 from fmnistlab.models.options import ModelOption, options_of
 from fmnistlab.models.registry import create_model, model_options, register_model
@@ -66,13 +68,11 @@ def test_where_python_cannot_tell_nothing_is_refused(factory: Callable[..., Any]
 )
 def test_an_option_that_is_not_taken_is_named(options: dict[str, Any], said: str) -> None:
     register_model("net")(Net)
-    with pytest.raises(UnknownArgumentError, match=f"^Model 'net' of module .*{said}") as caught:
+    with pytest.raises(ModelOptionError, match=f"^Model 'net' of module .*{said}") as caught:
         create_model("net", **options)
-    assert isinstance(caught.value, ConfigurationError)
+    assert isinstance(caught.value, TypeError)
     assert isinstance(caught.value.__cause__, TypeError)
-    with pytest.raises(
-        UnknownArgumentError, match=r"Model 'cnn' .* takes no option 'width'; it tak"
-    ):
+    with pytest.raises(ModelOptionError, match=r"Model 'cnn' .* takes no option 'width'; it tak"):
         create_model("cnn", width=3)
 
 
@@ -99,3 +99,15 @@ def test_only_what_python_refuses_is_refused() -> None:
     assert isinstance(create_model("lying", depth=3), nn.Flatten)
     with pytest.raises(ModelLoadError, match="no luck"):
         create_model("lying", fail=1)
+
+
+def test_a_checkpoint_with_an_option_of_another_version_is_not_called_damaged(
+    tmp_path: Path,
+) -> None:
+    register_model("net")(Net)
+    trainer = Trainer(create_model("net", width=3))
+    trainer.save(tmp_path / "a.safetensors")
+    registry._registered.clear()
+    register_model("net")(lambda: nn.Flatten(1))
+    with pytest.raises(ModelOptionError, match=r"takes no option 'width'; it takes none"):
+        Trainer.load(tmp_path / "a.safetensors")

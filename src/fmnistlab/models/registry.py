@@ -19,8 +19,8 @@ from fmnistlab.errors import (
     ConfigurationError,
     ModelLoadError,
     ModelNameClashError,
+    ModelOptionError,
     Terminated,
-    UnknownArgumentError,
     UnknownModelError,
 )
 from fmnistlab.foundation.terminal import describe
@@ -194,7 +194,7 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
     Raises:
         UnknownModelError: no package offers a model of this name, or there is no such code.
         ModelNameClashError: two packages do.
-        UnknownArgumentError: the model does not take one of the options.
+        ModelOptionError: the model does not take one of the options.
         ModelLoadError: the model cannot be imported, fails when it is built, or is not a
             torch.nn.Module.
     """
@@ -208,7 +208,7 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
     except BaseException as error:
         wrong = refusal(found.factory, options) if isinstance(error, TypeError) else None
         if wrong is not None:
-            raise UnknownArgumentError(f"Model {found.told} {wrong}") from error
+            raise ModelOptionError(f"Model {found.told} {wrong}") from error
         given = ", ".join(f"{key}={reprlib.repr(value)}" for key, value in options.items())
         raise ModelLoadError(
             f"Model {found.told} could not be built with "
