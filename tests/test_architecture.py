@@ -21,7 +21,7 @@ MODULES = {
 
 # A room imports only from floors below its own. A room is a folder or a file; what the ground floor
 # holds is one room. Some rooms have floors of their own.
-GROUND = {"errors", "foundation", "seeding", "shapes", "version"}
+GROUND = {"errors", "foundation", "plugins", "seeding", "shapes", "version"}
 FLOORS: dict[str, list[set[str]]] = {
     "": [
         {"ground"},

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tests.plugin_factory import GROUP, Plugin
+from tests.plugin_factory import Plugin
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PACKAGE = EXAMPLES / "plugin-package"
@@ -144,12 +144,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     Plugin(
         project["name"],
-        project["entry-points"][GROUP],
+        _entry_points(project["entry-points"]),
         source=None,
         version=project["version"],
     ).install(folder)
     shutil.copytree(PACKAGE / "src", folder, dirs_exist_ok=True)
     return folder
+
+
+def _entry_points(groups: dict[str, dict[str, str]]) -> str:
+    """The text of entry_points.txt."""
+    return "\n".join(
+        line
+        for group, points in groups.items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))
+    )
 
 
 def test_plugin_package_is_listed_with_its_package_and_version(site: Path, tmp_path: Path) -> None:
@@ -162,7 +171,8 @@ def test_plugin_package_is_listed_with_its_package_and_version(site: Path, tmp_p
 
 
 def test_plugin_package_is_trained_and_evaluated_by_name(site: Path, tmp_path: Path) -> None:
-    words = ("train", "mlp", "--epochs", "1", "--out", "run")
+    words = ["train", "mlp", "--epochs", "1", "--out", "run"]
+    words += ["--recipe", "mlp-decay", "--model-option", "hidden=32"]
     trained = run_python("-m", "fmnistlab", *words, folder=tmp_path, path=site)
     evaluated = run_python("-m", "fmnistlab", "evaluate", "run", folder=tmp_path, path=site)
     (accuracy,) = accuracies(trained)
@@ -172,4 +182,4 @@ def test_plugin_package_is_trained_and_evaluated_by_name(site: Path, tmp_path: P
 
 def test_plugin_package_passes_its_own_tests(site: Path, tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "package")
-    assert "4 passed" in run_pytest(folder=tmp_path / "package", path=site)
+    assert "5 passed" in run_pytest(folder=tmp_path / "package", path=site)

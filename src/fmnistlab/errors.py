@@ -71,6 +71,24 @@ class ModelLoadError(FmnistlabError, ImportError):
     """A registered model could not be imported or built; the message names whose it is."""
 
 
+class ModelOptionError(ModelLoadError, TypeError):
+    """A model was given an option that it does not take."""
+
+    exit_code = 2
+
+
+class UnknownRecipeError(ConfigurationError, LookupError):
+    """No built-in recipe and no plug-in has the name that was asked for."""
+
+
+class RecipeNameClashError(ConfigurationError, LookupError):
+    """Two packages claim one recipe's name."""
+
+
+class RecipeLoadError(FmnistlabError, ImportError):
+    """A recipe of a plug-in could not be imported, or is none; the message names whose it is."""
+
+
 class ModelOutputError(FmnistlabError, ValueError):
     """A model returned something else than one row of class scores for each image."""
 

@@ -7,3 +7,5 @@ from fmnistlab.training.recipes.recipe import OptimizerFactory as OptimizerFacto
 from fmnistlab.training.recipes.recipe import OptimizerName as OptimizerName
 from fmnistlab.training.recipes.recipe import Recipe as Recipe
 from fmnistlab.training.recipes.recipe import ScheduleName as ScheduleName
+from fmnistlab.training.recipes.registry import list_recipes as list_recipes
+from fmnistlab.training.recipes.registry import named_recipe as named_recipe

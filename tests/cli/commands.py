@@ -9,7 +9,8 @@ from fmnistlab.cli.main import run
 
 def train(*words: str) -> int:
     """Trains LinearNet briefly on the files of the working folder; returns the exit code."""
-    return run(["train", "linearnet", "--data", ".", "--epochs", "3", "--out", "out", *words])
+    epochs = [] if "--epochs" in words else ["--epochs", "3"]
+    return run(["train", "linearnet", "--data", ".", "--out", "out", *epochs, *words])
 
 
 def error_of(capsys: pytest.CaptureFixture[str]) -> str:

@@ -92,6 +92,17 @@ def test_bash_completes_models_of_packages_and_files(script: Path, here: Path) -
 
 
 @needs_bash
+def test_bash_completes_recipes_of_packages_and_files(script: Path, here: Path) -> None:
+    for name in ("my.toml", "my.json", "my.csv"):
+        (here / name).touch()
+    with installed(here / "site", Plugin("acme", "[fmnistlab.recipes]\nmine = acme:MINE\n")):
+        assert {"classic", "mine", "my.toml"} <= offered(
+            "train", "cnn", "--recipe", "", path=here / "site"
+        )
+    assert offered("recipes", "my") == {"my.toml", "my.json"}
+
+
+@needs_bash
 def test_bash_completes_files(script: Path, here: Path) -> None:
     (here / "runs").mkdir()
     (here / "data.csv").touch()

@@ -27,7 +27,7 @@ from fmnistlab.version import __version__
         (
             ["nothing"],
             "",
-            "Choose from train, evaluate, predict, verify, compare, runs, models, data.",
+            "Choose from train, evaluate, predict, verify, compare, ",
         ),
         (["--jsn", "models"], "", "there is no option '--jsn'."),
         (["train"], "train", "the following arguments are required: MODEL"),
@@ -62,6 +62,7 @@ def test_every_command_is_told_in_one_line_of_usage(capsys: pytest.CaptureFixtur
         "predict": "RUN IMAGE ...",
         "verify": "RUN",
         "models": "[MODEL]",
+        "recipes": "[RECIPE]",
         "data": "[FILE ...]",
     }.items():
         with pytest.raises(SystemExit):
@@ -95,7 +96,7 @@ def test_help_and_import_are_light() -> None:
 
 @pytest.mark.parametrize(
     ("words", "torch_is_there"),
-    [(["data", "missing.csv"], True), (["models"], True), (["train"], False)],
+    [(["data", "missing.csv"], True), (["models", "--names"], False), (["train"], False)],
 )
 def test_what_a_command_imports_is_no_garbage_and_the_rest_may_be(
     words: list[str], torch_is_there: bool
@@ -160,6 +161,6 @@ def test_the_options_of_a_training_are_settings_of_the_library() -> None:
     settings = build_parser().parse_args(["train", "cnn"]).settings
     fields = {field.name for field in dataclasses.fields(ExperimentConfig)}
     fields |= {field.name for field in dataclasses.fields(Recipe)}
-    assert set(settings) - fields == {"help", "json", "verbose"}
+    assert set(settings) - fields == {"changes", "help", "json", "verbose"}
     assert settings["learning_rate"] == "--lr"
     assert settings["checkpoint_steps"] == "--checkpoint-steps"

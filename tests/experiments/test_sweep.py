@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.run_files import falsify, put
 
 from fmnistlab.cli.runs import SORTS, sort_runs
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments import FoundRun, Variant, find_runs, read_config
 from fmnistlab.experiments.records.failure import FailureRecord
@@ -46,7 +47,7 @@ def test_a_word_names_a_variant(word: str, model: str, recipe: Recipe) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("cnn@clasic", "no recipe 'clasic'; there is classic.* Did you mean 'classic'"),
+        ("cnn@clasic", "no recipe 'clasic'. Did you mean 'classic'"),
         ("cnn@epoch=3", "no setting 'epoch'.* Did you mean 'epochs'"),
         ("cnn@epochs=3,classic", "'classic' is no setting; write NAME=VALUE"),
         ("cnn@epochs=many", "epochs"),
@@ -181,3 +182,45 @@ def test_settings_in_a_word_change_the_recipe_that_is_given() -> None:
     assert parse_variant("cnn", given).recipe == given
     assert parse_variant("cnn@epochs=2", given).recipe == given.replace(epochs=2)
     assert parse_variant("cnn@classic", given).recipe == CLASSIC
+
+
+@pytest.mark.parametrize(
+    ("word", "model", "options", "recipe"),
+    [
+        ("mlp,hidden=64", "mlp", {"hidden": 64}, CLASSIC),
+        (
+            "mlp,hidden=[64,32],act=relu@classic",
+            "mlp",
+            {"hidden": [64, 32], "act": "relu"},
+            CLASSIC,
+        ),
+        (
+            'a@b.py:Net,label="x@y,z"@epochs=3,momentum=0.5',
+            "a@b.py:Net",
+            {"label": "x@y,z"},
+            CLASSIC.replace(epochs=3, momentum=0.5),
+        ),
+        (
+            'cnn@augmentation=[{"name":"RandomShift","pixels":1},{"name":"HorizontalFlip",'
+            '"probability":0.5}],epochs=2',
+            "cnn",
+            {},
+            CLASSIC.replace(epochs=2, augmentation=(RandomShift(1), HorizontalFlip(0.5))),
+        ),
+    ],
+)
+def test_a_word_names_options_and_lists(
+    word: str, model: str, options: dict[str, Any], recipe: Recipe
+) -> None:
+    variant = parse_variant(word)
+    assert (variant.model, variant.model_options, variant.recipe) == (model, options, recipe)
+    assert variant.label == word
+
+
+def test_a_recipe_that_a_word_names_is_changed_as_well() -> None:
+    def change(recipe: Recipe) -> Recipe:
+        return recipe.replace(epochs=1, batch_size=8)
+
+    assert parse_variant("cnn@classic", change=change).recipe == change(CLASSIC)
+    assert parse_variant("cnn@classic,epochs=2", change=change).recipe.epochs == 2
+    assert parse_variant("cnn@epochs=2", change=change).recipe == CLASSIC.replace(epochs=2)

@@ -208,7 +208,7 @@ REFUSALS = {
     "nothing_here:Net": (UnknownModelError, "no package 'nothing_here' offers it, and there is no"),
     "fmnistlab:cmn": (UnknownModelError, "Known models: cnn"),
     "torch.nothing:Net": (UnknownModelError, "there is no module 'torch.nothing'"),
-    "my_model.py:Needs": (ModelLoadError, "argument: 'hidden'. Name a function that takes no arg"),
+    "my_model.py:Needs": (ModelLoadError, "argument: 'hidden'. Give the option hidden, or name a"),
     "my_model.py:fails": (ModelLoadError, "ValueError: no luck (my_model.py, line 28)"),
     "my_model.py:other": (ModelLoadError, "gave an object of type dict where a torch.nn.Module"),
     "my_model.py:made": (ModelLoadError, "is a Net that is made already, so no seed can"),

@@ -454,13 +454,14 @@ def test_ctrl_c_in_a_plug_in_is_still_ctrl_c(source: str, install: Callable[...,
 
 
 def test_wrong_options_are_shown_with_the_cause(install: Callable[..., None]) -> None:
+    install(Plugin("acme", {"m": "acme:x"}, "def x(width=1, *, name): return width.nothing"))
     with pytest.raises(ModelLoadError) as caught:
-        create_model("cnn", width=3, name="x")
+        create_model("m", width=3, name="x")
     text = str(caught.value)
-    assert "Model 'cnn' of package fmnistlab" in text
+    assert "Model 'm' of package acme" in text
     assert "with the options width=3, name='x'" in text
-    assert "TypeError" in text
-    assert isinstance(caught.value.__cause__, TypeError)
+    assert "AttributeError" in text
+    assert isinstance(caught.value.__cause__, AttributeError)
 
 
 def test_all_broken_plug_ins_together_leave_a_fresh_process_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from fmnistlab.cli import output
 from fmnistlab.cli.numbers import parse_ranges, real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
+from fmnistlab.cli.settings import add_recipe_options, chosen_recipe, with_settings
 from fmnistlab.foundation.checks import number
 from fmnistlab.foundation.logger import get_logger
 
@@ -34,9 +36,9 @@ def add_parser(
         "variants",
         metavar="VARIANT",
         nargs="+",
-        help="a model (linearnet), a model with a recipe (cnn@classic) or with settings of one "
-        "(cnn@epochs=3,batch_size=64), or a run folder; run folders that differ only in the seed "
-        "are one variant",
+        help="a model (linearnet), one with options (mlp,hidden=64), with a recipe (cnn@classic, "
+        "cnn@my.toml), with settings of it (cnn@epochs=3,batch_size=64), or with all of these; or "
+        "a run folder; run folders that differ only in the seed are one variant",
     )
     parser.add_argument(
         "--seeds",
@@ -81,9 +83,7 @@ def add_parser(
         "--train", type=path_argument, metavar="FILE", help="the training set; with --test"
     )
     parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set")
-    parser.add_argument(
-        "--epochs", type=whole_argument, metavar="N", help="of all variants (default: the recipe's)"
-    )
+    add_recipe_options(parser, " where a VARIANT does not say it")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_compare, imports="fmnistlab.experiments.comparison.compare")
 
@@ -92,16 +92,22 @@ def _compare(options: argparse.Namespace) -> int:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from fmnistlab.experiments.comparison.compare import compare
-    from fmnistlab.training.recipes.named import CLASSIC
+    from fmnistlab.experiments.comparison.request import is_run_folder
+    from fmnistlab.experiments.sweep.variant import parse_variant
 
-    wholes = dict.fromkeys(("n_jobs", "epochs"), "a whole number")
-    require_numbers(options, {**wholes, "smallest": "a number of percentage points"})
+    wanted = {"n_jobs": "a whole number", "smallest": "a number of percentage points"}
+    require_numbers(options, wanted)
+    recipe = chosen_recipe(options)
+    change = functools.partial(with_settings, options=options)
+    variants = [
+        word if is_run_folder(word) else parse_variant(word, recipe, change)
+        for word in options.variants
+    ]
     get_logger("fmnistlab.experiments.comparison.compare").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         comparison = compare(
-            options.variants,
+            variants,
             seeds=_seeds(options.seeds),
-            recipe=CLASSIC if options.epochs is None else CLASSIC.replace(epochs=options.epochs),
             baseline=options.baseline,
             smallest=number("smallest", options.smallest, above=0, below=100) / 100,
             data=options.data,

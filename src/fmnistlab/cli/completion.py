@@ -12,13 +12,20 @@ from fmnistlab.cli.paths import name_argument, path_argument
 from fmnistlab.errors import MissingExtraError
 
 SHELLS: Final = ("bash", "zsh", "tcsh", "fish", "powershell")
-_NAMES: Final = "fmnistlab models --names"
+_MODELS: Final = "fmnistlab models --names"
+_RECIPES: Final = "fmnistlab recipes --names"
 
-# Names that packages offer, and files, which may hold a model: `my_model.py:Net`.
+# Names that packages offer, and files, which may hold a model or a recipe.
 _BASH: Final = f"""
 _fmnistlab_models() {{
-  compgen -W "$({_NAMES} 2>/dev/null)" -- "$1"
+  compgen -W "$({_MODELS} 2>/dev/null)" -- "$1"
   compgen -f -X '!*.py' -- "$1"
+  compgen -d -- "$1"
+}}
+_fmnistlab_recipes() {{
+  compgen -W "$({_RECIPES} 2>/dev/null)" -- "$1"
+  compgen -f -X '!*.toml' -- "$1"
+  compgen -f -X '!*.json' -- "$1"
   compgen -d -- "$1"
 }}"""
 
@@ -55,15 +62,21 @@ def completion_script(parser: Parser, shell: str) -> str:
             "completion scripts need shtab: python -m pip install 'fmnistlab[completion]'"
         ) from error
 
-    named: dict[str, Any] = dict(shtab.cmd(_NAMES))
-    preamble = {**named["preamble"], "bash": _BASH}
-    models = {**named, "bash": "_fmnistlab_models", "preamble": preamble}
+    named = {
+        "model": _completed(shtab.cmd(_MODELS), "_fmnistlab_models"),
+        "recipe": _completed(shtab.cmd(_RECIPES), "_fmnistlab_recipes"),
+    }
     for action in _actions(parser):
-        if action.dest == "model":
-            action.complete = models  # type: ignore[attr-defined] # as shtab is told
+        if action.dest in named:
+            action.complete = named[action.dest]  # type: ignore[attr-defined] # as shtab is told
         elif action.type in (path_argument, name_argument):
             action.complete = shtab.FILE  # type: ignore[attr-defined] # likewise
     return str(shtab.complete(parser, shell)).rstrip("\n")
+
+
+def _completed(command: Any, function: str) -> dict[str, Any]:
+    """Returns how an argument is completed: by a command's output, in bash by a function."""
+    return {**command, "bash": function, "preamble": {**command["preamble"], "bash": _BASH}}
 
 
 def _actions(parser: Parser) -> Iterator[argparse.Action]:

@@ -17,6 +17,7 @@ import fmnistlab.cli.data
 import fmnistlab.cli.evaluate
 import fmnistlab.cli.models
 import fmnistlab.cli.predict
+import fmnistlab.cli.recipes
 import fmnistlab.cli.runs
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
@@ -38,6 +39,7 @@ _COMMANDS = (
     fmnistlab.cli.compare,
     fmnistlab.cli.runs,
     fmnistlab.cli.models,
+    fmnistlab.cli.recipes,
     fmnistlab.cli.data,
 )
 
@@ -45,6 +47,7 @@ _EPILOG = """\
 examples:
   fmnistlab train cnn                         train the tutorial's CNN on the real data
   fmnistlab train linearnet --epochs 3 --seed 1 --out runs/try
+  fmnistlab train cnn --recipe my.toml --set epochs=5
   fmnistlab evaluate runs/try
   fmnistlab predict runs/try shoe.png
   fmnistlab compare linearnet cnn --seeds 10  which is better, and how sure is that?

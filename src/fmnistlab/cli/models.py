@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fmnistlab.cli import output
 from fmnistlab.cli.parser import Parser
-from fmnistlab.errors import FmnistlabError
+from fmnistlab.cli.settings import add_model_options, chosen_options
+from fmnistlab.errors import ConfigurationError, FmnistlabError
+from fmnistlab.foundation.checks import shown
 
 if TYPE_CHECKING:
-    from fmnistlab.models.registry import ModelSource
+    from fmnistlab.models.options import ModelOption
+    from fmnistlab.models.registry import Offer
 
 
 def add_parser(
@@ -30,12 +33,14 @@ def add_parser(
         "model",
         metavar="MODEL",
         nargs="?",
-        help="show the layers of this model instead; also my_model.py:Net, package.module:Net",
+        help="show the layers and the options of this model instead; also my_model.py:Net, "
+        "package.module:Net",
     )
+    add_model_options(parser)
     parser.add_argument(
         "--names", action="store_true", help="list the names alone; nothing is imported for it"
     )
-    parser.set_defaults(command=_models, imports="fmnistlab.models.layers")
+    parser.set_defaults(command=_models)  # --names imports nothing
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -46,7 +51,10 @@ def _models(options: argparse.Namespace) -> int:
         output.json_result(names) if options.json else output.result_block("\n".join(names))
         return 0
     if options.model is not None:
-        return _show(options.model, as_json=options.json)
+        given = chosen_options(options.model_options)
+        return _show(options.model, given, as_json=options.json)
+    if options.model_options:
+        raise ConfigurationError("--model-option needs the MODEL that it is an option of.")
     from fmnistlab.models.registry import find_models, unreadable_packages
 
     found = [_describe(source) for sources in find_models().values() for source in sources]
@@ -69,7 +77,7 @@ def _models(options: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(source: ModelSource) -> dict[str, str | int | None]:
+def _describe(source: Offer) -> dict[str, str | int | None]:
     """Builds one model to learn its size; whatever is wrong with it stays in its own line."""
     from fmnistlab.models.registry import create_model
 
@@ -89,15 +97,37 @@ def _describe(source: ModelSource) -> dict[str, str | int | None]:
     }
 
 
-def _show(name: str, *, as_json: bool) -> int:
+def _show(name: str, given: dict[str, Any], *, as_json: bool) -> int:
     import dataclasses
 
+    from fmnistlab.foundation.tables import format_table
     from fmnistlab.models.layers import summary
-    from fmnistlab.models.registry import create_model
+    from fmnistlab.models.registry import create_model, model_options
 
-    shown = summary(create_model(name))
+    layers = summary(create_model(name, **given))
+    taken = model_options(name)
     if as_json:
-        output.json_result(dataclasses.asdict(shown))
-    else:
-        output.result_block(str(shown))
+        options = None if taken is None else [_told(option) for option in taken]
+        output.json_result({**dataclasses.asdict(layers), "options": options})
+        return 0
+    output.result_block(str(layers))
+    if taken:
+        rows = [tuple(_told(option).values()) for option in taken]
+        output.result()
+        output.result_block(format_table(["option", "type", "default"], rows))
     return 0
+
+
+def _told(option: ModelOption) -> dict[str, str | None]:
+    """Returns an option in words; its default as one would write it here, if JSON can say it."""
+    import json
+
+    try:
+        default = json.dumps(option.default)
+    except (TypeError, ValueError):
+        default = shown(option.default)
+    return {
+        "name": option.name,
+        "type": option.kind or None,
+        "default": None if option.required else default,
+    }

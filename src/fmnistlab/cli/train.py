@@ -9,6 +9,12 @@ from fmnistlab.cli import output
 from fmnistlab.cli.numbers import real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
+from fmnistlab.cli.settings import (
+    add_model_options,
+    add_recipe_options,
+    chosen_options,
+    chosen_recipe,
+)
 from fmnistlab.foundation.logger import get_logger
 
 
@@ -47,24 +53,8 @@ def add_parser(
         help="the training set, a CSV file of any name; with --test, and without --data",
     )
     parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
-    parser.add_argument(
-        "--epochs", type=whole_argument, default=10, help="passes over the data (default: 10)"
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=whole_argument,
-        default=32,
-        metavar="N",
-        help="images in a batch (default: 32)",
-    )
-    parser.add_argument(
-        "--lr",
-        dest="learning_rate",
-        type=real_argument,
-        default=1e-3,
-        metavar="RATE",
-        help="learning rate (default: 0.001)",
-    )
+    add_model_options(parser)
+    add_recipe_options(parser, "")
     parser.add_argument(
         "--seed",
         type=whole_argument,
@@ -125,13 +115,11 @@ def add_parser(
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
-    wholes = ("epochs", "batch_size", "seed", "checkpoint_steps", "checkpoint_epochs")
+    wholes = ("seed", "checkpoint_steps", "checkpoint_epochs")
     kinds = dict.fromkeys(wholes, "a whole number")
     if options.threads != "auto":
         kinds |= {"threads": "a whole number, or auto"}
-    require_numbers(
-        options, {**kinds, "learning_rate": "a number", "checkpoint_seconds": "a number"}
-    )
+    require_numbers(options, {**kinds, "checkpoint_seconds": "a number"})
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -144,20 +132,16 @@ def _train(options: argparse.Namespace) -> int:
     from fmnistlab.training.callbacks.base import Callback
     from fmnistlab.training.callbacks.logging import LogLines
     from fmnistlab.training.callbacks.progress import ProgressBar
-    from fmnistlab.training.recipes.named import CLASSIC
     from fmnistlab.training.records.metrics import Metrics
 
     _check_numbers(options)
     config = ExperimentConfig(
         model=options.model,
+        model_options=chosen_options(options.model_options),
         data=options.data,
         train=options.train,
         test=options.test,
-        recipe=CLASSIC.replace(
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-        ),
+        recipe=chosen_recipe(options),
         seed=options.seed,
         device=options.device,
         threads=options.threads,

@@ -4,6 +4,7 @@ from .layers import ModelSummary as ModelSummary
 from .layers import summary as summary
 from .linear import LinearNet as LinearNet
 from .registry import ModelReference as ModelReference
+from .registry import Offer as Offer
 from .registry import create_model as create_model
 from .registry import find_models as find_models
 from .registry import list_models as list_models
@@ -12,5 +13,4 @@ from .registry import model_reference as model_reference
 from .registry import register_model as register_model
 from .registry import unreadable_packages as unreadable_packages
 from .seeded import seeded_model as seeded_model
-from .sources import ModelSource as ModelSource
 from .weights_hash import weights_sha256 as weights_sha256

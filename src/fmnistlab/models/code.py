@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, NoReturn
 from fmnistlab.errors import ModelLoadError, Terminated, UnknownModelError, suggestion
 from fmnistlab.foundation.regular_file import read_regular_file
 from fmnistlab.foundation.terminal import describe
+from fmnistlab.plugins.loading import untouched_randomness
 
 _LARGEST_FILE = 2**24
 _MOST_LISTED = 10
@@ -113,21 +114,6 @@ def line_in(path: Path | None, error: BaseException) -> str:
         if frame.f_code.co_filename in inner
     ]
     return f" ({path.name}, line {numbers[-1]})" if numbers else ""
-
-
-@contextlib.contextmanager
-def untouched_randomness() -> Iterator[None]:
-    """Puts the random generators back after the block, in which they are seeded.
-
-    Code is run when it is first asked for, and may draw numbers then. The model that is built next
-    would have other weights than one that is built later.
-    """
-    from fmnistlab.foundation.global_random import (  # noqa: PLC0415 - listing needs no torch
-        isolated_randomness,
-    )
-
-    with isolated_randomness(0):
-        yield
 
 
 class _Content(importlib.abc.SourceLoader):

@@ -4,40 +4,45 @@ Packages declare models under the entry-point group "fmnistlab.models", our own 
 scripts and notebooks use `register_model`. Listing reads package metadata and imports nothing. A
 name that two packages claim, or a plug-in that fails, is an error only for who asks for it.
 A model in a file or a module is named outright: "my_model.py:Net", "package.module:Net".
-Setting the environment variable FMNISTLAB_PLUGINS to 0 hides the entry points of other packages.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
-import inspect
-import os
-import re
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from fmnistlab.errors import ConfigurationError, ModelLoadError, ModelNameClashError, Terminated
+from fmnistlab.errors import (
+    ConfigurationError,
+    ModelLoadError,
+    ModelNameClashError,
+    ModelOptionError,
+    Terminated,
+    UnknownModelError,
+)
 from fmnistlab.foundation.terminal import describe
 from fmnistlab.models.code import (
     is_code_name,
+    is_file_name,
     line_in,
     load_code,
     recorded_code_name,
-    untouched_randomness,
 )
-from fmnistlab.models.entry_points import Scan, normalize_package, scan_packages
-from fmnistlab.models.sources import (
-    ModelSource,
-    choose_source,
+from fmnistlab.models.options import ModelOption, lacking, options_of, refusal
+from fmnistlab.plugins.entry_points import Scan, normalize_package
+from fmnistlab.plugins.loading import load_offer, type_of
+from fmnistlab.plugins.offers import (
+    Kind,
+    Offer,
+    checked_name,
+    choose_offer,
     is_own,
-    means_code,
-    model_key,
-    sources_by_name,
+    offers_by_name,
+    offers_of_package,
+    scan_offers,
     usable,
 )
 
@@ -45,16 +50,15 @@ if TYPE_CHECKING:  # listing models must not import torch
     from torch import nn
 
 __all__ = [
-    "ENTRY_POINT_GROUP",
-    "PLUGINS_VARIABLE",
     "ModelOrigin",
     "ModelReference",
-    "ModelSource",
+    "Offer",
     "create_model",
     "find_models",
     "list_models",
     "load_model",
     "model_name",
+    "model_options",
     "model_origin",
     "model_reference",
     "names_code",
@@ -62,13 +66,8 @@ __all__ = [
     "unreadable_packages",
 ]
 
-ENTRY_POINT_GROUP: Final = "fmnistlab.models"
-"""The group under which packages declare models: ``name = "module:factory"``."""
+_KIND: Final = Kind("model", UnknownModelError, ModelNameClashError, ModelLoadError)
 
-PLUGINS_VARIABLE: Final = "FMNISTLAB_PLUGINS"
-"""Environment variable; "0" hides the entry points of all packages but fmnistlab itself."""
-
-_VALUE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[.*\])?\s*")
 _REFERENCE = "_fmnistlab_reference"
 _ORIGIN = "_fmnistlab_origin"
 
@@ -121,7 +120,7 @@ class _Found(NamedTuple):
     path: Path | None
 
 
-_registered: dict[str, tuple[ModelSource, Callable[..., Any]]] = {}
+_registered: dict[str, tuple[Offer, Callable[..., Any]]] = {}
 
 
 def list_models() -> list[str]:
@@ -132,7 +131,7 @@ def list_models() -> list[str]:
     return [name for name, sources in find_models().items() if usable(sources)]
 
 
-def find_models() -> Mapping[str, tuple[ModelSource, ...]]:
+def find_models() -> Mapping[str, tuple[Offer, ...]]:
     """Returns who offers which model, from package metadata alone; nothing is imported.
 
     Returns:
@@ -161,6 +160,21 @@ def load_model(name: str, /) -> Callable[..., nn.Module]:
     return _find(name).factory
 
 
+def model_options(name: str, /) -> tuple[ModelOption, ...] | None:
+    """Returns the options of a model, read from the signature of its class or function.
+
+    Args:
+        name: as for `create_model`.
+
+    Returns:
+        The options; None if it takes any, or if Python cannot tell.
+
+    Raises:
+        UnknownModelError, ModelNameClashError, ModelLoadError: as of `load_model`.
+    """
+    return options_of(load_model(name))
+
+
 def create_model(name: str, /, **options: Any) -> nn.Module:
     """Builds a model by name.
 
@@ -180,8 +194,9 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
     Raises:
         UnknownModelError: no package offers a model of this name, or there is no such code.
         ModelNameClashError: two packages do.
-        ModelLoadError: the model cannot be imported, does not take these options, fails when it
-            is built, or is not a torch.nn.Module.
+        ModelOptionError: the model does not take one of the options.
+        ModelLoadError: the model cannot be imported, fails when it is built, or is not a
+            torch.nn.Module.
     """
     found = _find(name)
     from torch import nn  # noqa: PLC0415 - listing models must not import torch
@@ -191,15 +206,18 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
     except (KeyboardInterrupt, Terminated):
         raise
     except BaseException as error:
+        wrong = refusal(found.factory, options) if isinstance(error, TypeError) else None
+        if wrong is not None:
+            raise ModelOptionError(f"Model {found.told} {wrong}") from error
         given = ", ".join(f"{key}={reprlib.repr(value)}" for key, value in options.items())
         raise ModelLoadError(
             f"Model {found.told} could not be built with "
             f"{f'the options {given}' if given else 'no options'}: {describe(error)}"
-            f"{line_in(found.path, error)}{_lacking(found, options)}"
+            f"{line_in(found.path, error)}{_lacking(found, options, error)}"
         ) from error
     if not isinstance(model, nn.Module):
         raise ModelLoadError(
-            f"Model {found.told} gave {_kind(model)} where a torch.nn.Module is due"
+            f"Model {found.told} gave {type_of(model)} where a torch.nn.Module is due"
             f"{'; tell its authors' if found.path is None else ''}."
         )
     # Not the module's own __setattr__: a plug-in may have changed what that does.
@@ -224,7 +242,7 @@ def names_code(name: str) -> bool:
     Such a name is followed only where a caller gives it. One that comes out of a file is not: who
     wrote the file would choose what runs here.
     """
-    return means_code(name, _offers(_scan())) if is_code_name(name) else False
+    return _means_code(name, _offers(_scan())) if is_code_name(name) else False
 
 
 def model_reference(model: nn.Module) -> ModelReference | None:
@@ -269,17 +287,17 @@ def register_model(name: str) -> Callable[[_Factory], _Factory]:
         raise ConfigurationError(
             "register_model needs the model's name: write @register_model('my-model')."
         )
-    key = model_key(name)
+    key = checked_name(_KIND, name)
 
     def register(factory: _Factory) -> _Factory:
         qualified_name = getattr(factory, "__qualname__", None)
         if not callable(factory) or qualified_name is None:
             raise ConfigurationError(
-                f"@register_model({name!r}) was given {_kind(factory)}; it takes a class or a "
+                f"@register_model({name!r}) was given {type_of(factory)}; it takes a class or a "
                 "function that returns a torch.nn.Module."
             )
         module = factory.__module__
-        source = ModelSource(key, f"{module}:{qualified_name}", module, None)
+        source = Offer(key, f"{module}:{qualified_name}", module, None)
         for other in usable(find_models().get(key, ())):
             if other.value != source.value:
                 raise ModelNameClashError(
@@ -302,37 +320,37 @@ def registered_factory(name: str) -> Callable[..., Any] | None:
     return None if known is None else known[1]
 
 
-def _plugins_are_off() -> bool:
-    return os.environ.get(PLUGINS_VARIABLE, "").strip() == "0"
-
-
 def _scan() -> Scan:
-    scan = scan_packages(ENTRY_POINT_GROUP)
-    return Scan(tuple(filter(is_own, scan.declarations)), ()) if _plugins_are_off() else scan
+    return scan_offers(_KIND)
 
 
-def _offers(scan: Scan) -> dict[str, tuple[ModelSource, ...]]:
-    return sources_by_name(scan.declarations, [source for source, _ in _registered.values()])
+def _offers(scan: Scan) -> dict[str, tuple[Offer, ...]]:
+    registered = [offer for offer, _ in _registered.values()]
+    return offers_by_name(_KIND, scan.declarations, registered)
 
 
-def _resolve(name: str) -> ModelSource:
-    """Returns the one source that a name stands for."""
+def _resolve(name: str) -> Offer:
+    """Returns the one offer that a name stands for."""
     scan = _scan()
     hint = " A model in a file is named as 'my_model.py:Net'." if ".py" in name.lower() else ""
-    return choose_source(name, _offers(scan), hint=hint + _why_models_may_lack(scan))
-
-
-def _why_models_may_lack(scan: Scan) -> str:
-    reasons: list[str] = []
     if not any(map(is_own, scan.declarations)):
-        reasons.append(
-            "fmnistlab itself is not installed (Python finds no metadata of it), so its own models "
-            "are missing: run 'pip install fmnistlab', or 'pip install -e .' in its source folder."
+        hint += (
+            " fmnistlab itself is not installed (Python finds no metadata of it), so its own models"
+            " are missing: run 'pip install fmnistlab', or 'pip install -e .' in its source folder."
         )
-    if _plugins_are_off():
-        reasons.append(f"Plug-ins are switched off by {PLUGINS_VARIABLE}=0.")
-    reasons += [f"{sentence}." for sentence in scan.unreadable]
-    return "".join(f" {reason}" for reason in reasons)
+    return choose_offer(_KIND, name, _offers(scan), unreadable=scan.unreadable, hint=hint)
+
+
+def _means_code(name: str, table: Mapping[str, tuple[Offer, ...]]) -> bool:
+    """Returns whether a name means a file or a module of Python code, and no offer of a package."""
+    if is_file_name(name):
+        return True
+    key = name.lower()
+    if not is_code_name(name) or key in table or offers_of_package(table, key):
+        return False
+    package = normalize_package(key.partition(":")[0])
+    declared = (offer for offers in table.values() for offer in offers if offer.version)
+    return all(normalize_package(offer.package) != package for offer in declared)
 
 
 def _find(name: str) -> _Found:
@@ -343,56 +361,29 @@ def _find(name: str) -> _Found:
         return _Found(code.factory, repr(name), origin, code.path)
     source = _resolve(name)
     told = f"{source.name!r} of {source}"
-    if source.version is None or normalize_package(source.package) == "fmnistlab":
+    if source.version is None or source.is_own:
         origin = ModelOrigin(None, None, source.value)
     else:
         origin = ModelOrigin(source.package, source.version, source.value)
     return _Found(_load(source, told), told, origin, None)
 
 
-def _lacking(found: _Found, options: Mapping[str, Any]) -> str:
-    """Returns what to do if code that was named cannot be called with these options."""
-    if found.path is None:
+def _lacking(found: _Found, options: Mapping[str, Any], error: BaseException) -> str:
+    """Returns what to do if options have to be given that are not."""
+    names = lacking(found.factory, options)
+    if not names or not isinstance(error, TypeError):
         return ""
-    try:
-        inspect.signature(found.factory).bind(**options)
-    except TypeError:
-        return ". Name a function that takes no arguments and returns the model."
-    except ValueError:  # written in another language, so that Python cannot tell
-        pass
-    return ""
+    other = "" if found.path is None else ", or name a function that takes no arguments"
+    return f". Give the option {' and '.join(names)}{other}."
 
 
-def _load(source: ModelSource, told: str) -> Callable[..., nn.Module]:
-    if source.version is None:
-        return _registered[source.name][1]
-    try:
-        factory = _import(source.value)
-    except (KeyboardInterrupt, Terminated):
-        raise
-    except BaseException as error:
-        # torch reads the metadata of all packages too, and fails on damage that we pass over.
-        damage = "".join(f" Note: {sentence}." for sentence in unreadable_packages())
-        raise ModelLoadError(
-            f"Model {told} could not be imported: {describe(error)}. Update "
-            f"or reinstall {source.package}, or tell its authors.{damage}"
-        ) from error
+def _load(offer: Offer, told: str) -> Callable[..., nn.Module]:
+    if offer.version is None:
+        return _registered[offer.name][1]
+    factory = load_offer(_KIND, offer)
     if not callable(factory):
         raise ModelLoadError(
-            f"Model {told} is {_kind(factory)}, not a class or function "
+            f"Model {told} is {type_of(factory)}, not a class or function "
             "that builds a torch.nn.Module; tell its authors."
         )
     return factory  # type: ignore[no-any-return] # a stranger's; create_model checks the result
-
-
-def _import(value: str) -> Any:
-    match = _VALUE.fullmatch(value)
-    if match is None:
-        raise ValueError(f"{value!r} is not of the form 'module:attribute'")
-    with untouched_randomness():
-        module = importlib.import_module(match["module"])
-    return functools.reduce(getattr, match["attribute"].split("."), module)
-
-
-def _kind(thing: object) -> str:
-    return f"an object of type {type(thing).__name__}"

@@ -11,15 +11,15 @@ class MLP(nn.Module):
     """A multilayer perceptron: linear layers with batch normalization, ReLU and dropout.
 
     Args:
-        hidden: width of each hidden layer.
+        hidden: width of each hidden layer; a number stands for a single layer.
         dropout: part of the hidden values that is set to 0 at random while learning, 0 to below 1.
     """
 
-    def __init__(self, hidden: Sequence[int] = (256, 128), dropout: float = 0.2) -> None:
+    def __init__(self, hidden: int | Sequence[int] = (256, 128), dropout: float = 0.2) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         inputs = 28 * 28
-        for width in hidden:
+        for width in [hidden] if isinstance(hidden, int) else hidden:
             # The bias would be undone at once by the normalization, which has one of its own.
             layers += [
                 nn.Linear(inputs, width, bias=False),

@@ -77,10 +77,10 @@ def compare(
     with more variants or seeds trains only what is missing. One folder belongs to one comparison.
 
     Args:
-        variants: what is compared. A `Variant`; or the name of a model, "cnn", also with a recipe,
-            "cnn@classic", or settings, "cnn@epochs=3,batch_size=64"; or the path of the run folder
-            of a finished training. Run folders of the same training but for the seed are one
-            variant.
+        variants: what is compared. A `Variant`; or the name of a model, "cnn", also with options,
+            "mlp,hidden=64", a recipe, "cnn@classic" or "cnn@my.toml", or settings,
+            "cnn@epochs=3,batch_size=64"; or the path of the run folder of a finished training. Run
+            folders of the same training but for the seed are one variant.
         seeds: how many for each variant, which are then 0, 1 and so on; or the seeds.
         recipe: how to train, where a variant does not say it.
         baseline: name of the variant that all others are compared with; None compares all pairs.
@@ -126,7 +126,7 @@ def compare(
         threads=whole_number("threads", threads),
         execution=execution,
     )
-    planned = plan_variants(chosen, config, load_parts(config)) if chosen else []
+    planned = plan_variants(chosen, config, load_parts) if chosen else []
     ready = group_runs(given)
     names = [*(variant.name for variant in planned), *(group.name for group in ready)]
     check_names(names, baseline)

@@ -58,7 +58,7 @@ def sorted_out(variants: Sequence[AnyVariant], recipe: Recipe) -> tuple[list[Var
     for variant in variants:
         if isinstance(variant, Variant):
             chosen.append(variant)
-        elif isinstance(variant, os.PathLike) or _is_folder(variant):
+        elif isinstance(variant, os.PathLike) or is_run_folder(variant):
             given.append(Path(variant).absolute())
         elif isinstance(variant, str):
             chosen.append(parse_variant(variant, recipe))
@@ -69,7 +69,7 @@ def sorted_out(variants: Sequence[AnyVariant], recipe: Recipe) -> tuple[list[Var
     return chosen, given
 
 
-def _is_folder(word: object) -> bool:
+def is_run_folder(word: object) -> bool:
     """Returns whether a word is the path of a run folder; the name of a model goes first."""
     if not isinstance(word, str) or word.lower() in list_models():
         return False

@@ -14,7 +14,8 @@ from fmnistlab.experiments.records.failure import read_failure
 from fmnistlab.experiments.records.reading import read_config, read_history, read_result
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import CONFIG, FAILURE, FolderState, folder_state
-from fmnistlab.training.recipes.named import CLASSIC
+from fmnistlab.foundation.assignments import format_assignments
+from fmnistlab.training.recipes.changes import changed_settings
 
 FoundState: TypeAlias = Literal["done", "in use", "begun", "failed", "damaged"]
 """How far a run came: "begun" is one that was interrupted and goes on with `resume`."""
@@ -126,17 +127,11 @@ def _finished(folder: Path) -> FoundRun:
 
 def _described(run: FoundRun, config: RunConfig) -> FoundRun:
     """Returns a run with what its settings say."""
-    classic = CLASSIC.to_dict()
-    changes = {name: v for name, v in config.recipe.items() if v != classic[name]}
     return dataclasses.replace(
         run,
         model=config.model.name,
-        options=_listed(config.model.options),
-        recipe=_listed(changes),
+        options=format_assignments(config.model.options),
+        recipe=format_assignments(changed_settings(config.recipe)),
         seed=config.seed,
         started=config.started,
     )
-
-
-def _listed(settings: dict[str, object]) -> str:
-    return ",".join(f"{name}={value}" for name, value in settings.items())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from torch import nn
 
 from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
@@ -50,29 +52,34 @@ class Planned(NamedTuple):
 
 
 def plan_variants(
-    variants: Sequence[Variant], config: ExperimentConfig, parts: Parts
+    variants: Sequence[Variant], config: ExperimentConfig, load: Callable[[ExperimentConfig], Parts]
 ) -> list[Planned]:
-    """Describes variants; each model is made once, so that none fails only after hours.
+    """Describes variants; each model is made, so that none fails only after hours.
 
     Args:
         variants: what is varied.
         config: all that they have in common; its paths are absolute.
-        parts: the data.
+        load: returns the data; called once all models could be made.
 
     Raises:
         ConfigurationError: a variant is there twice, or cannot be trained as the settings say.
         UnknownModelError, ModelNameClashError, ModelLoadError: a model cannot be made.
     """
-    planned: list[Planned] = []
-    for variant in variants:
-        own = dataclasses.replace(
+    configs = [
+        dataclasses.replace(
             config,
             model=variant.model,
             model_options=variant.model_options,
             recipe=variant.recipe,
         )
-        maker = functools.partial(create_model, own.model, **own.model_options)
-        model, device = seeded_model(maker, own.seed), choose_device(own.device)
+        for variant in variants
+    ]
+    for own in configs:
+        _model(own)
+    parts = load(config)
+    planned: list[Planned] = []
+    for variant, own in zip(variants, configs, strict=True):
+        model, device = _model(own), choose_device(own.device)
         step = planned_step(own, model, device, parts.fit, None)
         training = TrainingIdentity.of(describe_experiment(own, device, model, parts, step))
         name = model_name(variant.model) if variant.name is None else variant.name
@@ -110,6 +117,11 @@ def missing_tasks(planned: Sequence[Planned], parent: Path, seeds: Sequence[int]
                 factory = registered_factory(config.model)
                 tasks.append(Task(config, fingerprints, variant.steps, factory))
     return tasks
+
+
+def _model(config: ExperimentConfig) -> nn.Module:
+    maker = functools.partial(create_model, config.model, **config.model_options)
+    return seeded_model(maker, config.seed)
 
 
 def _is_done(folder: Path) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Callable
 from typing import Any
 
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.foundation.assignments import parse_assignments, split_word
 from fmnistlab.foundation.checks import refused, shown
-from fmnistlab.training.recipes.named import CLASSIC, named_recipe
+from fmnistlab.training.recipes.changes import changed_recipe
+from fmnistlab.training.recipes.file import recipe_of
+from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
 
 
@@ -45,37 +47,32 @@ class Variant:
         return self.model if self.name is None else self.name
 
 
-def parse_variant(word: str, recipe: Recipe = CLASSIC) -> Variant:
-    """Returns the variant that a word names.
+def parse_variant(
+    word: str, recipe: Recipe = CLASSIC, change: Callable[[Recipe], Recipe] | None = None
+) -> Variant:
+    """Returns the variant that a word names: MODEL[,OPTION=VALUE...][@RECIPE[,SETTING=VALUE...]].
+
+    A shell takes none of its characters for its own, as it would brackets, spaces or stars.
 
     Args:
-        word: "cnn"; "cnn@classic" with a named recipe; "cnn@epochs=3,batch_size=64" with changes
-            of `recipe`; and both, "cnn@classic,epochs=3".
+        word: "cnn"; "mlp,hidden=64" with options of the model; "cnn@classic" with a named recipe,
+            "cnn@my.toml" with one in a file; "cnn@epochs=3,batch_size=64" with changes of `recipe`;
+            and all of it, "mlp,hidden=64@my.toml,epochs=3". Values are those of JSON, or text.
         recipe: how to train where the word names no recipe.
+        change: what is made of a recipe that the word names, before the settings in the word.
 
     Raises:
-        ConfigurationError: there is no such recipe or setting.
+        ConfigurationError: there is no such setting, or the file of a recipe is wrong.
+        UnknownRecipeError, RecipeNameClashError, RecipeLoadError: as of `named_recipe`.
     """
-    model, at, settings = word.rpartition("@")
-    if not at:
-        return Variant(model=word, recipe=recipe)
-    changes: dict[str, Any] = {}
-    for position, part in enumerate(settings.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals and position == 0:
-            recipe = named_recipe(part)
-        elif not equals:
-            raise ConfigurationError(
-                f"{shown(word)}: {shown(part)} is no setting; write NAME=VALUE, such as epochs=3."
-            )
-        else:
-            changes[name.strip()] = _value(value.strip())
-    return Variant(model=model, recipe=recipe.replace(**changes), name=word)
-
-
-def _value(text: str) -> Any:
-    """Returns the value of JSON that a text is, such as a number, and else the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    *parts, how = split_word(word, "@")
+    model, *given = split_word("@".join(parts) if parts else how, ",")
+    options = parse_assignments(given, shown(word), item="option", example="hidden=64")
+    if parts:
+        settings = split_word(how, ",")
+        if "=" not in settings[0]:
+            named = recipe_of(settings.pop(0))
+            recipe = named if change is None else change(named)
+        recipe = changed_recipe(recipe, parse_assignments(settings, shown(word)), shown(word))
+    name = word if parts or options else None
+    return Variant(model=model, model_options=options, recipe=recipe, name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -218,14 +219,56 @@ class Recipe:
         Raises:
             ConfigurationError: a setting is impossible or does not exist.
         """
-        if not isinstance(values, Mapping):
-            raise refused("a recipe", values, "the dictionary that Recipe.to_dict returns")
-        _require_known(values)
-        described = values.get("augmentation", ())
-        if not isinstance(described, list | tuple):
-            raise refused("augmentation", described, "a list of descriptions")
-        augmentation = tuple(map(augmentation_from_dict, described))
-        return cls(**{**values, "augmentation": augmentation})
+        return cls(**settings_from_dict(values))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Recipe:
+        """Returns the recipe in a file, TOML or JSON.
+
+        It has settings as `to_dict` names them. `base` may name a recipe that it begins from, in
+        place of the classic one.
+
+        Args:
+            path: its name ends in .toml or .json.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or a setting is impossible or does not
+                exist.
+            UnknownRecipeError, RecipeNameClashError, RecipeLoadError: of the recipe it begins from.
+        """
+        from fmnistlab.training.recipes.file import read_recipe  # noqa: PLC0415 - it makes recipes
+
+        return read_recipe(path)
+
+    def to_toml(self) -> str:
+        """Returns all settings as the content of a file that `from_file` reads.
+
+        Raises:
+            ConfigurationError: as of `to_dict`.
+        """
+        from fmnistlab.training.recipes.file import toml_text  # noqa: PLC0415 - likewise
+
+        return toml_text(self.to_dict())
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings, as `Recipe` takes them, that a dictionary like `to_dict`'s describes.
+
+    Args:
+        values: all settings, or some.
+
+    Raises:
+        ConfigurationError: it is none, or a setting does not exist; others are left to `Recipe`.
+    """
+    if not isinstance(values, Mapping):
+        raise refused("a recipe", values, "the dictionary that Recipe.to_dict returns")
+    _require_known(values)
+    if "augmentation" not in values:
+        return dict(values)
+    described = values["augmentation"]
+    if not isinstance(described, list | tuple):
+        raise refused("augmentation", described, "a list of descriptions")
+    return {**values, "augmentation": tuple(map(augmentation_from_dict, described))}
 
 
 def checked_epochs(value: object) -> int:
@@ -272,8 +315,9 @@ def _require_known(names: Iterable[str]) -> None:
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in names:
         if name not in known:
-            near = suggestion(str(name), known)
-            raise ConfigurationError(f"A recipe has no setting {shown(name)}.{near}")
+            said = RECIPE.get(str(name))
+            near = f"; {said}." if said else f".{suggestion(str(name), known)}"
+            raise ConfigurationError(f"A recipe has no setting {shown(name)}{near}")
 
 
 def _require_choice(name: str, value: object, choices: Sequence[str]) -> None:

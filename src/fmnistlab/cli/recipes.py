@@ -1,0 +1,114 @@
+"""`fmnistlab recipes`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from fmnistlab.cli import output
+from fmnistlab.cli.parser import Parser
+from fmnistlab.cli.paths import name_argument
+from fmnistlab.errors import FmnistlabError
+
+if TYPE_CHECKING:
+    from fmnistlab.plugins.offers import Offer
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: Parser,
+) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "recipes",
+        parents=[common],
+        help="list all recipes, or the settings of one",
+        description="Lists every recipe, built in or offered by an installed package: its name, "
+        "the settings in which it differs from classic, and the package, or the reason why it "
+        "cannot be used.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "recipe",
+        metavar="RECIPE",
+        nargs="?",
+        type=name_argument,
+        help="show all settings of this recipe instead, as a file that --recipe takes: lines of "
+        "TOML, or with --json JSON; also my.toml, my.json",
+    )
+    parser.add_argument(
+        "--names", action="store_true", help="list the names alone; nothing is imported for it"
+    )
+    parser.set_defaults(command=_recipes)
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    from fmnistlab.training.recipes.registry import (
+        find_recipes,
+        list_recipes,
+        unreadable_packages,
+    )
+
+    if options.names:
+        names = list_recipes()
+        output.json_result(names) if options.json else output.result_block("\n".join(names))
+        return 0
+    if options.recipe is not None:
+        return _show(options.recipe, as_json=options.json)
+    found = [_describe(offer) for offers in find_recipes().values() for offer in offers]
+    for sentence in unreadable_packages():
+        output.note(sentence)
+    if options.json:
+        output.json_result(found)
+        return 0
+    from fmnistlab.foundation.assignments import format_assignments
+    from fmnistlab.foundation.tables import format_table
+    from fmnistlab.foundation.terminal import one_line
+
+    rows = [
+        (
+            entry["name"],
+            None if entry["changes"] is None else format_assignments(entry["changes"]),
+            entry["package"],
+            entry["version"],
+        )
+        for entry in found
+    ]
+    headings = ["name", "other than classic", "package", "version"]
+    output.result_block(format_table(headings, rows))
+    for entry in found:
+        if entry["error"] is not None:
+            output.result()
+            output.result(one_line(f"{entry['name']} cannot be used: {entry['error']}"))
+    return 0
+
+
+def _describe(offer: Offer) -> dict[str, Any]:
+    """Loads one recipe; whatever is wrong with it stays in its own line."""
+    from fmnistlab.training.recipes.changes import changed_settings
+    from fmnistlab.training.recipes.registry import named_recipe
+
+    changes, error = None, offer.refusal
+    if error is None:
+        try:
+            changes = changed_settings(named_recipe(f"{offer.package}:{offer.name}").describe())
+        except FmnistlabError as problem:
+            error = str(problem)
+    return {
+        "name": offer.name,
+        "changes": changes,
+        "package": offer.package,
+        "version": offer.version,
+        "error": error,
+    }
+
+
+def _show(name: str, *, as_json: bool) -> int:
+    from fmnistlab.training.recipes.file import recipe_of, toml_text
+
+    described = recipe_of(name).describe()
+    if as_json:
+        output.json_result(described)
+    else:
+        output.result_block(toml_text(described).removesuffix("\n"))
+    return 0

@@ -1,0 +1,1 @@
+"""What installed packages offer: found by name, imported only when it is asked for."""
