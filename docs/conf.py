@@ -23,7 +23,7 @@ myst_heading_anchors = 3
 # so what belongs to Python and to other packages cannot be a link.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|contextlib|io|os|pathlib|torch|np|numpy|matplotlib)\..*"),
+    (r"py:.*", r"(collections|contextlib|io|os|pathlib|torch|np|numpy|pd|matplotlib)\..*"),
     (r"py:.*", r"(hypothesis|jaxtyping)\..*"),
     (r"py:.*", r"(Tensor|ndarray|dict\[str|nn\.\w+|Path|Figure|Axes|Images|Labels|.*_Factory)"),
     (r"py:.*", r"fmnistlab\.plots\.figures\.FigureT"),
