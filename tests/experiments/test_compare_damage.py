@@ -125,17 +125,18 @@ def test_a_run_folder_that_stands_in_for_another_is_no_run_of_its_seed(out: Path
     assert 'another model.name: "other", and not "one"' in str(failure.reason)
 
 
-@pytest.mark.parametrize("lock", [False, True])
-def test_what_an_end_left_in_a_finished_run_is_removed(out: Path, lock: bool) -> None:
+@pytest.mark.parametrize("left", ["a lock", "checkpoints"])
+def test_what_an_end_left_in_a_finished_run_is_removed(out: Path, left: str) -> None:
     """A killed process leaves its lock, and one that was asked to end may leave checkpoints."""
     before, hurt = facts(out), hurt_run(out)
     kept = {path: path.stat().st_ino for path in hurt.iterdir()}
-    if lock:
+    if left == "a lock":
         (hurt / ".fmnistlab.lock").touch()
         (hurt / ".predictions.safetensors.0123abcd.tmp").write_bytes(b"half")
-    (hurt / "checkpoints").mkdir()
-    for name in ("step-00000003.safetensors", ".step-00000006.safetensors.0123abcd.tmp"):
-        shutil.copy(hurt / "checkpoint.safetensors", hurt / "checkpoints" / name)
+    else:
+        (hurt / "checkpoints").mkdir()
+        for name in ("step-00000003.safetensors", ".step-00000006.safetensors.0123abcd.tmp"):
+            shutil.copy(hurt / "checkpoint.safetensors", hurt / "checkpoints" / name)
     assert not small(out, "one", "other").failures
     assert facts(out) == before
     assert {path: path.stat().st_ino for path in hurt.iterdir()} == kept
