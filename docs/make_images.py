@@ -10,12 +10,12 @@ training that is there already is not repeated.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
 import fmnistlab
 from fmnistlab import plots
@@ -44,8 +44,10 @@ def copy_comparison(runs: Path) -> None:
     comparison = fmnistlab.compare(["linearnet", "cnn"], seeds=26, out=runs / "accuracy")
     for sentence in comparison.verdicts:
         print(sentence)
-    for shown in ("curves", "intervals", "accuracy-parameters", "accuracy-seconds"):
-        shutil.copy(runs / "accuracy" / f"{shown}.png", IMAGES / f"compared-{shown}.png")
+    for shown in ("curves", "intervals", "accuracy-parameters"):
+        drawn = Image.open(runs / "accuracy" / f"{shown}.png").convert("RGB")
+        # Fewer colors: 52 lines over each other make a large file.
+        drawn.quantize(128).save(IMAGES / f"compared-{shown}.png", optimize=True)
 
 
 def save(name: str, figure: Figure) -> None:

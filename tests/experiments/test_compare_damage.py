@@ -8,28 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.experiments.comparisons import contents, facts, plain, small, words
+from tests.experiments.comparisons import contents, facts, small, words
 from tests.run_files import HOSTILE
 
 from fmnistlab.cli.main import run
 from fmnistlab.experiments.sweep.plan import missing_tasks
 from fmnistlab.experiments.sweep.task import Task
-from fmnistlab.models import registry
 from fmnistlab.testing import write_tiny_csv
 
-
-@pytest.fixture(autouse=True)
-def two_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", {})
-    plain("one")
-    plain("other")
-
-
-@pytest.fixture
-def out(here: Path) -> Path:
-    """The folder of a comparison with everything done."""
-    small(here / "out", "one", "other")
-    return here / "out"
+pytestmark = pytest.mark.usefixtures("two_models")
 
 
 def hurt_run(out: Path) -> Path:

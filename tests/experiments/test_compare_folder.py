@@ -18,23 +18,10 @@ from fmnistlab.experiments.comparison.compare import compare
 from fmnistlab.experiments.sweep.schedule import train_all
 from fmnistlab.experiments.sweep.variant import Variant
 from fmnistlab.foundation.terminal import printable
-from fmnistlab.models import registry
 from fmnistlab.testing import write_tiny_csv
 from fmnistlab.training.recipes.recipe import Recipe
 
-
-@pytest.fixture(autouse=True)
-def two_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", {})
-    plain("one")
-    plain("other")
-
-
-@pytest.fixture
-def out(here: Path) -> Path:
-    """The folder of a comparison with everything done."""
-    small(here / "out", "one", "other")
-    return here / "out"
+pytestmark = pytest.mark.usefixtures("two_models")
 
 
 def test_with_everything_done_nothing_is_trained_and_no_byte_changes(

@@ -12,7 +12,12 @@ from fmnistlab.cli import output
 from fmnistlab.cli.numbers import parse_ranges, real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
-from fmnistlab.cli.settings import add_recipe_options, chosen_recipe, with_settings
+from fmnistlab.cli.settings import (
+    add_data_options,
+    add_recipe_options,
+    chosen_recipe,
+    with_settings,
+)
 from fmnistlab.foundation.checks import number
 from fmnistlab.foundation.logger import get_logger
 
@@ -73,16 +78,7 @@ def add_parser(
         help="the folder of the comparison (default: runs/compare-VARIANTS)",
     )
     parser.add_argument("--fail-fast", action="store_true", help="end at the first run that fails")
-    parser.add_argument(
-        "--data",
-        type=path_argument,
-        metavar="DIR|FILE",
-        help="as of `fmnistlab train` (default: the real data, which ships with fmnistlab)",
-    )
-    parser.add_argument(
-        "--train", type=path_argument, metavar="FILE", help="the training set; with --test"
-    )
-    parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set")
+    add_data_options(parser)
     add_recipe_options(parser, " where a VARIANT does not say it")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_compare, imports="fmnistlab.experiments.comparison.compare")

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from fmnistlab.cli import output
+from fmnistlab.cli.listing import print_offers
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.settings import add_model_options, chosen_options
 from fmnistlab.errors import ConfigurationError, FmnistlabError
@@ -58,22 +59,9 @@ def _models(options: argparse.Namespace) -> int:
     from fmnistlab.models.registry import find_models, unreadable_packages
 
     found = [_describe(source) for sources in find_models().values() for source in sources]
-    for sentence in unreadable_packages():
-        output.note(sentence)
-    if options.json:
-        output.json_result(found)
-        return 0
-    from fmnistlab.foundation.tables import format_table
-    from fmnistlab.foundation.terminal import one_line
-
-    rows = [
-        (entry["name"], entry["parameters"], entry["package"], entry["version"]) for entry in found
-    ]
-    output.result_block(format_table(["name", "parameters", "package", "version"], rows))
-    for entry in found:
-        if entry["error"] is not None:
-            output.result()
-            output.result(one_line(f"{entry['name']} cannot be used: {entry['error']}"))
+    shown = ("name", "parameters", "package", "version")
+    columns = dict(zip(shown, shown, strict=True))
+    print_offers(found, columns, unreadable_packages(), as_json=options.json)
     return 0
 
 

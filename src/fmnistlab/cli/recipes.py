@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from fmnistlab.cli import output
+from fmnistlab.cli.listing import print_offers
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument
 from fmnistlab.errors import FmnistlabError
@@ -56,31 +57,19 @@ def _recipes(options: argparse.Namespace) -> int:
     if options.recipe is not None:
         return _show(options.recipe, as_json=options.json)
     found = [_describe(offer) for offers in find_recipes().values() for offer in offers]
-    for sentence in unreadable_packages():
-        output.note(sentence)
-    if options.json:
-        output.json_result(found)
-        return 0
-    from fmnistlab.foundation.assignments import format_assignments
-    from fmnistlab.foundation.tables import format_table
-    from fmnistlab.foundation.terminal import one_line
-
-    rows = [
-        (
-            entry["name"],
-            None if entry["changes"] is None else format_assignments(entry["changes"]),
-            entry["package"],
-            entry["version"],
-        )
-        for entry in found
-    ]
-    headings = ["name", "other than classic", "package", "version"]
-    output.result_block(format_table(headings, rows))
-    for entry in found:
-        if entry["error"] is not None:
-            output.result()
-            output.result(one_line(f"{entry['name']} cannot be used: {entry['error']}"))
+    columns = {"name": "name", "told": "other than classic"}
+    columns |= {"package": "package", "version": "version"}
+    told = [{**entry, "told": _told(entry["changes"])} for entry in found]
+    shown = found if options.json else told
+    print_offers(shown, columns, unreadable_packages(), as_json=options.json)
     return 0
+
+
+def _told(changes: dict[str, Any] | None) -> str | None:
+    """Returns settings as one would write them here."""
+    from fmnistlab.foundation.assignments import format_assignments
+
+    return None if changes is None else format_assignments(changes)
 
 
 def _describe(offer: Offer) -> dict[str, Any]:

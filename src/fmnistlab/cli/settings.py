@@ -1,4 +1,4 @@
-"""Options that say what is trained and how: a model's options, a recipe, settings of it."""
+"""Options that say what is trained and how: data, a model's options, a recipe, settings of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fmnistlab.cli.numbers import real_argument, require_numbers, whole_argument
-from fmnistlab.cli.paths import name_argument
+from fmnistlab.cli.paths import name_argument, path_argument
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.assignments import parse_assignments
 
@@ -35,6 +35,25 @@ class Once(argparse.Action):
         if getattr(namespace, self.dest) is not None:
             raise argparse.ArgumentError(None, f"{option} is given twice; give it once.")
         setattr(namespace, self.dest, values)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Adds `--data`, `--train` and `--test`."""
+    parser.add_argument(
+        "--data",
+        type=path_argument,
+        metavar="DIR|FILE",
+        help="folder with fashion-mnist_train.csv and fashion-mnist_test.csv, or one CSV file, of "
+        "which a fifth is held out as test set (default: the real data, which ships with "
+        "fmnistlab)",
+    )
+    parser.add_argument(
+        "--train",
+        type=path_argument,
+        metavar="FILE",
+        help="the training set, a CSV file of any name; with --test, and without --data",
+    )
+    parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

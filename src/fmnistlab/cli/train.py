@@ -10,6 +10,7 @@ from fmnistlab.cli.numbers import real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.cli.settings import (
+    add_data_options,
     add_model_options,
     add_recipe_options,
     chosen_options,
@@ -38,21 +39,7 @@ def add_parser(
         help="a name that `fmnistlab models` lists, or code of your own: my_model.py:Net runs a "
         "file and takes its class or function Net, package.module:Net imports a module",
     )
-    parser.add_argument(
-        "--data",
-        type=path_argument,
-        metavar="DIR|FILE",
-        help="folder with fashion-mnist_train.csv and fashion-mnist_test.csv, or one CSV file, of "
-        "which a fifth is held out as test set (default: the real data, which ships with "
-        "fmnistlab)",
-    )
-    parser.add_argument(
-        "--train",
-        type=path_argument,
-        metavar="FILE",
-        help="the training set, a CSV file of any name; with --test, and without --data",
-    )
-    parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
+    add_data_options(parser)
     add_model_options(parser)
     add_recipe_options(parser, "")
     parser.add_argument(
