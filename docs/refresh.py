@@ -92,8 +92,8 @@ def help_text(command: str) -> str:
 def main() -> None:
     """Rewrites both pages, and the picture of the house."""
     sys.path[:0] = [str(ROOT), str(DOCS)]
-    import house  # noqa: PLC0415 - found by the line above
-    from tests.test_architecture import (  # noqa: PLC0415 - likewise
+    import house  # noqa: PLC0415 - on the path that is set above
+    from tests.test_architecture import (  # noqa: PLC0415 - on that path too
         FLOORS,
         GROUND,
         imports_between_rooms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from benchmarks.results_file import Section
 
@@ -12,7 +13,7 @@ def surroundings(sections: Iterable[Section]) -> str:
     texts: list[str] = []
     for section in sections:
         facts = section.environment
-        versions: Mapping[str, object] = facts["packages"]  # type: ignore[assignment] # as read
+        versions = cast("Mapping[str, object]", facts["packages"])
         named = [f"{name} {found}" for name, found in sorted(versions.items()) if found]
         text = (
             f"Measured on {facts['date']} on {facts['processor']}, {facts['cores']} cores, "

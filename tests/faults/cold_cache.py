@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import filelock  # noqa: F401 - imported before the forks, as in a process that did some work
-import pandas  # noqa: F401, ICN001 - likewise
+import pandas  # noqa: F401, ICN001 - loaded before any fork
 from tests.faults.children import Child
 from tests.faults.score import Drill, Score
 from tests.faults.small_csv import make_rows, same, table_of

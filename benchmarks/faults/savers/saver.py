@@ -18,7 +18,7 @@ class Saver(abc.ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @classmethod  # noqa: B027 - most need nothing
+    @classmethod  # noqa: B027 - not abstract: most savers need no check
     def check(cls) -> None:
         """Called once, before there are any savers.
 

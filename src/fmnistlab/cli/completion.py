@@ -68,9 +68,9 @@ def completion_script(parser: Parser, shell: str) -> str:
     }
     for action in _actions(parser):
         if action.dest in named:
-            action.complete = named[action.dest]  # type: ignore[attr-defined] # as shtab is told
+            vars(action)["complete"] = named[action.dest]  # where shtab looks for it
         elif action.type in (path_argument, name_argument):
-            action.complete = shtab.FILE  # type: ignore[attr-defined] # likewise
+            vars(action)["complete"] = shtab.FILE
     return str(shtab.complete(parser, shell)).rstrip("\n")
 
 

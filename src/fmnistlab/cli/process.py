@@ -62,8 +62,8 @@ def _show_warning(  # noqa: PLR0917 - the form of `warnings.showwarning`
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001 - part of that form
-    line: str | None = None,  # noqa: ARG001 - likewise
+    file: TextIO | None = None,  # noqa: ARG001 - `warnings` passes it
+    line: str | None = None,  # noqa: ARG001 - `warnings` passes it
 ) -> None:
     said = describe(message) if isinstance(message, Warning) else f"{category.__name__}: {message}"
     output.note(f"{said} ({filename}:{lineno})")

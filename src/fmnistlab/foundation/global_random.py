@@ -72,7 +72,7 @@ def restore_random_states(states: RandomStates, device: torch.device | None = No
     version, words, gauss = states.others["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, *rest = states.others["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), *rest))  # noqa: NPY002 - likewise
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))  # noqa: NPY002 - NumPy's global state
 
 
 @contextlib.contextmanager

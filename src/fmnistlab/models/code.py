@@ -183,7 +183,7 @@ def _import_module(name: str, place: str) -> ModuleType:
                 f"module {error.name!r}. A model in a file is named as 'my_model.py:Net'."
             ) from error
         _raise_failure(name, None, error)
-    except BaseException as error:  # noqa: BLE001 - likewise
+    except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
         _raise_failure(name, None, error)
 
 

@@ -237,7 +237,7 @@ def _entries(variants: Sequence[_Variant], band: Band | None, width: float) -> E
 def _kinds(variants: Sequence[_Variant], band: Band) -> Entries:
     """Returns what the legend says of the kinds of lines."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 - optional, and slow to import
-    from matplotlib.patches import Patch  # noqa: PLC0415 - likewise
+    from matplotlib.patches import Patch  # noqa: PLC0415 - matplotlib is optional
 
     lengths = [{len(history) for history in variant.histories} for variant in variants]
     unequal = any(len(found) > 1 for found in lengths)

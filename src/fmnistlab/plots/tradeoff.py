@@ -199,7 +199,7 @@ def _tick_text(tick: float) -> str:
 
 def _entries(references: Sequence[Reference]) -> Entries:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - optional, and slow to import
-    from matplotlib.patches import Patch  # noqa: PLC0415 - likewise
+    from matplotlib.patches import Patch  # noqa: PLC0415 - matplotlib is optional
 
     entries = list(estimate_entries("mean accuracy of the seeds"))
     if references:

@@ -90,7 +90,7 @@ class Comparison:
 
     def pairs_to_frame(self) -> pd.DataFrame:
         """Returns a row for each pair as a pandas frame; differences are fractions."""
-        import pandas as pd  # noqa: PLC0415 - as above
+        import pandas as pd  # noqa: PLC0415 - slow to import
 
         return pd.DataFrame([_pair_as_record(pair) for pair in self.pairs])
 

@@ -40,7 +40,7 @@ def write_pictures(folder: Path, comparison: Comparison) -> tuple[str, ...]:
 
 def _draw(folder: Path, comparison: Comparison) -> None:
     from fmnistlab import plots  # noqa: PLC0415 - matplotlib is optional
-    from fmnistlab.plots.figures import off_screen  # noqa: PLC0415 - as it is
+    from fmnistlab.plots.figures import off_screen  # noqa: PLC0415 - for matplotlib too
 
     histories = {name: runs for name, runs in comparison.histories.items() if runs}
     differences = {

@@ -71,7 +71,7 @@ def _draw(
     run: str,
 ) -> None:
     from fmnistlab import plots  # noqa: PLC0415 - matplotlib is optional
-    from fmnistlab.plots.figures import off_screen  # noqa: PLC0415 - as it is
+    from fmnistlab.plots.figures import off_screen  # noqa: PLC0415 - for matplotlib too
 
     learned, tested = f"{run}: {fit_set.name}", f"{run}, {test.name}"
     matrix = confusion_matrix(test.targets, predictions)

@@ -246,7 +246,7 @@ class Recipe:
         Raises:
             ConfigurationError: as of `to_dict`.
         """
-        from fmnistlab.training.recipes.file import toml_text  # noqa: PLC0415 - likewise
+        from fmnistlab.training.recipes.file import toml_text  # noqa: PLC0415 - it imports Recipe
 
         return toml_text(self.to_dict())
 

@@ -127,7 +127,7 @@ class TrainingStep:
             if "closure" not in inspect.signature(self._optimizer.step).parameters:
                 raise
             try:
-                self._optimizer.step(closure)  # type: ignore[arg-type] # likewise
+                self._optimizer.step(closure)  # type: ignore[arg-type] # gives a tensor, no float
             except Exception as error:  # noqa: BLE001 - both refusals are told
                 if (type(error), str(error)) == (type(refusal), str(refusal)):
                     raise refusal from None  # it has nothing to do with closures, as in a hook
@@ -135,7 +135,7 @@ class TrainingStep:
                 raise ConfigurationError(
                     f"{name}.step() fails without a closure ({refusal}) and with one ({error})."
                 ) from refusal
-            self._update = self._optimizer.step  # type: ignore[assignment] # likewise
+            self._update = self._optimizer.step  # type: ignore[assignment] # one closure
         else:
             self._update = lambda _: self._optimizer.step()
 

@@ -72,7 +72,7 @@ class Probe(Callback):
         )
 
     on_epoch_start = on_epoch_end = look  # type: ignore[assignment] # it takes all of them
-    on_fit_end = on_error = look  # type: ignore[assignment] # likewise
+    on_fit_end = on_error = look  # type: ignore[assignment] # takes any hook
 
 
 def probed(trainer: Trainer) -> list[dict[str, Tensor]]:
