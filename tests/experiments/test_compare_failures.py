@@ -91,7 +91,7 @@ def test_the_first_failure_can_end_it(jobs: int, here: Path) -> None:
     model, other = failing("all-fail", here / "healed", "ValueError('planted')"), plain("other")
     seeds = [seed for seed, omen in enumerate(omens(model, 8)) if omen < 0.5]
     found = small(here / "out", model, other, seeds=seeds, n_jobs=jobs, fail_fast=True)
-    assert len(found.failures) == 1
+    assert 1 <= len(found.failures) <= jobs  # those at work when the first one fails are finished
     assert len(found.runs) == 2 * len(seeds)
     assert any(run.state in ("missing", "begun") for run in found.runs)
     (here / "healed").touch()

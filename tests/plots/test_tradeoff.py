@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import combinations, pairwise
 
+import matplotlib.pyplot as plt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,7 @@ def check_names(axes: Axes) -> None:
 def test_names_never_collide_nor_leave_the_axes(
     crowd: list[TradeoffPoint], x: Cost, compare: bool
 ) -> None:
+    plt.close("all")  # that of the example before
     references = REFERENCES if compare else ()
     (axes,) = plots.plot_tradeoff(crowd, x=x, references=references).axes
     assert len(names_in(axes)) == len(crowd) + len(references)
