@@ -11,7 +11,6 @@ from torch import nn
 
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
-from fmnistlab.foundation.typed_json import read_as
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,7 +108,7 @@ def _rule(value: object) -> ParameterRule:
         if name not in known:
             near = suggestion(str(name), known)
             raise ConfigurationError(f"A parameter rule has no setting {shown(name)}.{near}")
-    return read_as(ParameterRule, dict(value), "parameter_rules")
+    return ParameterRule(**value)
 
 
 def settings_of(
