@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.tiny import tiny_linear, tiny_set
 from torch import Tensor
 
-from fmnistlab.data.augmentation import (
+from fmnistlab.data import (
     HorizontalFlip,
     RandomShift,
     augmentation_from_dict,

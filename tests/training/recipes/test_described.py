@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fmnistlab.callbacks import Checkpointing
-from fmnistlab.data.augmentation import HorizontalFlip
+from fmnistlab.data import HorizontalFlip
 from fmnistlab.errors import CheckpointError
 from fmnistlab.training.recipes.described import code_in, describe, difference
 from fmnistlab.training.recipes.recipe import Recipe

@@ -13,12 +13,8 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parameter import is_lazy
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from fmnistlab.data.augmentation import (
-    Augmentation,
-    augmentation_from_dict,
-    augmentation_to_dict,
-    is_own_augmentation,
-)
+from fmnistlab.data.augmentation.description import augmentation_from_dict, augmentation_to_dict
+from fmnistlab.data.augmentation.protocol import Augmentation
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
 from fmnistlab.foundation.compiler import compiler_left_out
@@ -67,7 +63,7 @@ class Recipe:
             learning rate.
         label_smoothing: 0 to below 1, in training only; evaluation always takes the plain loss.
         augmentation: changes of the training images, one after the other; see
-            `fmnistlab.data.augmentation`.
+            `fmnistlab.data.Augmentation`.
         loss: another loss than cross-entropy: a function of (logits, labels) that returns the
             mean over the batch.
 
@@ -206,18 +202,19 @@ class Recipe:
         described = {name: describe(v) for name, v in values.items() if name != "augmentation"}
         if self.loss is None:
             del described["loss"]
-        described["augmentation"] = [
-            augmentation_to_dict(change) if is_own_augmentation(change) else describe(change)
-            for change in self.augmentation
-        ]
+        described["augmentation"] = [_described(change) for change in self.augmentation]
         return described
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """Returns the recipe that `to_dict` described.
 
+        No code is run because of a name in it, but for that of installed packages which offer it.
+
         Raises:
             ConfigurationError: a setting is impossible or does not exist.
+            UnknownAugmentationError, AugmentationNameClashError, AugmentationLoadError: of a name
+                of an augmentation.
         """
         return cls(**settings_from_dict(values))
 
@@ -226,7 +223,7 @@ class Recipe:
         """Returns the recipe in a file, TOML or JSON.
 
         It has settings as `to_dict` names them. `base` may name a recipe that it begins from, in
-        place of the classic one.
+        place of the classic one. The code of an augmentation that it names is run.
 
         Args:
             path: its name ends in .toml or .json.
@@ -235,6 +232,8 @@ class Recipe:
             ConfigurationError: the file cannot be read, or a setting is impossible or does not
                 exist.
             UnknownRecipeError, RecipeNameClashError, RecipeLoadError: of the recipe it begins from.
+            UnknownAugmentationError, AugmentationNameClashError, AugmentationLoadError: of a name
+                of an augmentation.
         """
         from fmnistlab.training.recipes.file import read_recipe  # noqa: PLC0415 - it makes recipes
 
@@ -251,11 +250,15 @@ class Recipe:
         return toml_text(self.to_dict())
 
 
-def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+def settings_from_dict(
+    values: Mapping[str, Any],
+    augmentation: Callable[[dict[str, Any]], Augmentation] = augmentation_from_dict,
+) -> dict[str, Any]:
     """Returns the settings, as `Recipe` takes them, that a dictionary like `to_dict`'s describes.
 
     Args:
         values: all settings, or some.
+        augmentation: makes an augmentation from its description.
 
     Raises:
         ConfigurationError: it is none, or a setting does not exist; others are left to `Recipe`.
@@ -268,7 +271,7 @@ def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
     described = values["augmentation"]
     if not isinstance(described, list | tuple):
         raise refused("augmentation", described, "a list of descriptions")
-    return {**values, "augmentation": tuple(map(augmentation_from_dict, described))}
+    return {**values, "augmentation": tuple(map(augmentation, described))}
 
 
 def checked_epochs(value: object) -> int:
@@ -309,6 +312,13 @@ def _can_be_fused(parameter: nn.Parameter) -> bool:
         and not is_lazy(parameter)
         and parameter.stride() == torch.empty_like(parameter).stride()
     )
+
+
+def _described(change: Augmentation) -> Any:
+    try:
+        return augmentation_to_dict(change)
+    except ConfigurationError:  # it is no dataclass, or has settings that no file can hold
+        return describe(change)
 
 
 def _require_known(names: Iterable[str]) -> None:
