@@ -132,10 +132,13 @@ def load_augmentation(name: str, run_in: Path | None = None) -> Any:
         return code.found
     others = [known for known, offers in table.items() if known not in own and usable(offers)]
     known = [*BUILT_IN, *others]
+    code = ""
+    if is_code_name(name):
+        code = " Code that no installed package offers is run only for who gives a recipe with it."
     off = f" Plug-ins are switched off by {PLUGINS_VARIABLE}=0." if plugins_are_off() else ""
     raise UnknownAugmentationError(
         f"Unknown augmentation {name!r}.{suggestion(name, known)} There are {', '.join(known)}."
-        f"{''.join(f' {sentence}.' for sentence in scan.unreadable)}{off}"
+        f"{code}{''.join(f' {sentence}.' for sentence in scan.unreadable)}{off}"
     )
 
 
