@@ -17,10 +17,10 @@ from fmnistlab.shapes import Float
 
 @dataclasses.dataclass(frozen=True)
 class RandomAffine:
-    """Turns an image around its middle and scales it; black (0) comes in from outside.
+    """Turns and scales an image by a little.
 
-    Pixels between those of the image are interpolated (bilinear), so that no pixel is darker than
-    black and the darkest of the image, or brighter than the brightest.
+    The middle stays, black (0) comes in from outside, and between pixels it is interpolated
+    (bilinear); none becomes brighter than the brightest of the image.
 
     Args:
         degrees: largest turn either way, 0 to 45. The tangent of half the turn is uniform, which

@@ -15,7 +15,9 @@ from fmnistlab.shapes import Float
 
 @dataclasses.dataclass(frozen=True)
 class RandomErasing:
-    """Covers a rectangle at a random place in an image with one level of grey.
+    """Covers a rectangle of an image with grey.
+
+    Its size, shape and place are random, its level of grey is not.
 
     Args:
         probability: how often, 0 to 1.

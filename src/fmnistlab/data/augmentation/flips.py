@@ -14,7 +14,9 @@ from fmnistlab.shapes import Float
 
 @dataclasses.dataclass(frozen=True)
 class HorizontalFlip:
-    """Mirrors an image left to right; every class of Fashion-MNIST keeps its meaning.
+    """Mirrors an image left to right, by chance.
+
+    Every class of Fashion-MNIST keeps its meaning.
 
     Args:
         probability: how often, 0 to 1.
@@ -39,10 +41,10 @@ class HorizontalFlip:
 
 @dataclasses.dataclass(frozen=True)
 class AlternatingFlip:
-    """Mirrors an image left to right in every second epoch (Jordan 2024).
+    """Mirrors an image in every second epoch.
 
     A random half of the images begins mirrored. So each two epochs show every image both ways,
-    where `HorizontalFlip` shows a half of them twice the same way.
+    where `HorizontalFlip` shows a half of them twice the same way (Jordan 2024, arXiv 2404.00498).
     """
 
     draws: ClassVar[int] = 1

@@ -14,7 +14,9 @@ from fmnistlab.shapes import Float
 
 @dataclasses.dataclass(frozen=True)
 class RandomShift:
-    """Moves an image up to `pixels` up, down, left and right; black (0) comes in from outside.
+    """Moves an image by a few whole pixels.
+
+    Up to `pixels` up or down and left or right; black (0) comes in from outside.
 
     Args:
         pixels: largest shift along each axis, 1 to 27; every whole shift is equally likely.
