@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -88,6 +88,6 @@ def augmented(
     return images
 
 
-def applied(change: Augmentation, images: Tensor, uniform: Tensor, epoch: int) -> Tensor:
-    """Returns what one augmentation makes of images in an epoch."""
+def applied(change: Augmentation, images: Tensor, uniform: Tensor, epoch: int) -> Any:
+    """Returns what one augmentation makes of images in an epoch: images, if it is as it should."""
     return change(images, uniform, epoch) if is_across_epochs(change) else change(images, uniform)
