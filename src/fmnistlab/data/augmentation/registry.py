@@ -91,11 +91,8 @@ def is_offered(name: str) -> bool:
     Args:
         name: what `augmentation_name` returned, somewhere.
     """
-    if name.lower() in {known.lower() for known in BUILT_IN}:
-        return True
     table = _offers(_scan())
-    key = name.lower()
-    return key in table or bool(offers_of_package(table, key)) or _declared(name, table) is not None
+    return _is_name(name, table) or _declared(name, table) is not None
 
 
 def load_augmentation(name: str, run_in: Path | None = None) -> Any:
@@ -122,7 +119,7 @@ def load_augmentation(name: str, run_in: Path | None = None) -> Any:
     found = _declared(name, table)
     if found is not None:
         return found
-    if key in table or offers_of_package(table, key):
+    if _is_name(name, table):
         return load_offer(_KIND, choose_offer(_KIND, name, table, unreadable=scan.unreadable))
     if run_in is not None and is_code_name(name):
         code = load_code(_KIND, name, run_in)
@@ -132,13 +129,13 @@ def load_augmentation(name: str, run_in: Path | None = None) -> Any:
         return code.found
     others = [known for known, offers in table.items() if known not in own and usable(offers)]
     known = [*BUILT_IN, *others]
-    code = ""
+    reason = ""
     if is_code_name(name):
-        code = " Code that no installed package offers is run only for who gives a recipe with it."
+        reason = " Code that no package offers is run only for a recipe that you give yourself."
     off = f" Plug-ins are switched off by {PLUGINS_VARIABLE}=0." if plugins_are_off() else ""
     raise UnknownAugmentationError(
         f"Unknown augmentation {name!r}.{suggestion(name, known)} There are {', '.join(known)}."
-        f"{code}{''.join(f' {sentence}.' for sentence in scan.unreadable)}{off}"
+        f"{reason}{''.join(f' {sentence}.' for sentence in scan.unreadable)}{off}"
     )
 
 
@@ -149,6 +146,12 @@ def _scan() -> Scan:
 def _offers(scan: Scan) -> dict[str, tuple[Offer, ...]]:
     own = [Declaration("fmnistlab", __version__, *each) for each in BUILT_IN.items()]
     return offers_by_name(_KIND, [*own, *scan.declarations])
+
+
+def _is_name(name: str, table: Mapping[str, tuple[Offer, ...]]) -> bool:
+    """Returns whether a name is one of an offer, or "package:name"."""
+    key = name.lower()
+    return not is_file_name(name) and (key in table or bool(offers_of_package(table, key)))
 
 
 def _declared(name: str, table: Mapping[str, tuple[Offer, ...]]) -> Any:
