@@ -73,9 +73,9 @@ def code_name(thing: Any) -> str:
     Returns:
         "module:qualified name"; "file:qualified name" if it is of a file that was run.
     """
-    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
-    of_file = thing.__module__ in _loaded and file is not None
-    return f"{Path(file).name if of_file else thing.__module__}:{thing.__qualname__}"
+    place = str(thing.__module__)
+    file = getattr(sys.modules.get(place), "__file__", None) if place in _loaded else None
+    return f"{place if file is None else Path(file).name}:{thing.__qualname__}"
 
 
 def load_code(kind: Kind, name: str, folder: Path | None = None) -> NamedCode:

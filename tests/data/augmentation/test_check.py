@@ -94,7 +94,7 @@ class Negative(Darken):
 
 
 class Half(Darken):
-    draws: Any = 1.5
+    draws: ClassVar[Any] = 1.5
 
 
 def counting() -> Callable[[Tensor, Tensor], Tensor]:

@@ -126,6 +126,7 @@ def test_what_is_described_reads_back_through_json(change: Any) -> None:
     assert augmentation_from_dict(read, run_in=Path()) == change
 
 
+@pytest.mark.usefixtures("no_checker")
 @given(json_values)
 def test_no_other_value_describes_one(value: Any) -> None:
     for read in (augmentation_from_dict, recorded_augmentation):
@@ -184,7 +185,7 @@ UNDESCRIBABLE: dict[str, tuple[Any, str]] = {
     "numpy's number": (
         Own(ends=(np.float64(1), 2)),
         r"\(ends is 1.0, no value",
-    ),  # type: ignore[arg-type] # a user's slip
+    ),
     "not a number": (Own(ends=(float("nan"), 2)), r"\(ends is nan, no value of JSON\)"),
     "of another kind": (Own(mode=3), r"mode: must be text, not 3\)"),  # type: ignore[arg-type] # a user's slip
     "other settings": (Doubling(), "makes of the same settings another"),

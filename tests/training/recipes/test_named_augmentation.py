@@ -161,7 +161,7 @@ def test_a_run_with_it_is_verified(
     assert run(["verify", "out"]) == 0
     assert "match: " in capsys.readouterr().out
     assert train("--resume") == 0
-    assert run(["compare", "linearnet@my.toml", "--data", ".", "--seeds", "2", "--jobs", "2"]) == 0
+    assert run(["compare", "linearnet@my.toml", "--data", ".", "--seeds", "2", "--jobs", "1"]) == 0
 
 
 @pytest.mark.parametrize("name", ["inner/changes.py:Shake", "./inner/changes.py:Shake"])

@@ -162,10 +162,10 @@ def _name_in(description: object) -> str:
 
 def _class_fault(kind: Any) -> str | None:
     """Returns why no description can lead to objects of a class, in words, or None."""
+    parameters = getattr(kind, "__dataclass_params__", None)
     if not isinstance(kind, type) or not isinstance(getattr(kind, "draws", None), int):
         return "is no augmentation: a class with `draws` and a call"
-    frozen = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen
-    if not frozen:
+    if parameters is None or not parameters.frozen:
         return "is no frozen dataclass, whose fields are its settings"
     names = [field.name for field in dataclasses.fields(kind)]
     if _NAME in names or not all(field.init for field in dataclasses.fields(kind)):
