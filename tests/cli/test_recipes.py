@@ -80,7 +80,7 @@ def test_augmentations_are_listed_with_what_is_wrong(
         assert lines[0].split() == ["name", "does", "package", "version"]
         assert [row[0] for row in table if row[-2:-1] == ["fmnistlab"]] == [*BUILT_IN]
         assert ["shake", "Shakes.", "acme", "1.0"] in table
-        assert ["bare", "acme", "1.0"] in table
+        assert ["bare", "-", "acme", "1.0"] in table
         assert any(line.startswith("bad cannot be used: Augmentation 'bad' of") for line in lines)
         assert any("'randomshift' is a built-in augmentation" in line for line in lines)
         assert run(["recipes", "--augmentations", "--json"]) == 0
