@@ -146,7 +146,7 @@ WRONG = [
     (["--recipe", "clasic"], "There is no recipe 'clasic'. Did you mean 'classic'?"),
     (["--recipe", "no.toml"], "no.toml: cannot be read: No such file or directory."),
     (["--recipe", "bad"], "Recipe 'bad' of package bad 1.0"),
-    (["--set", "epoch=3"], "--set: A recipe has no setting 'epoch'. Did you mean 'epochs'?"),
+    (["--set", "epoch=3"], "--set: A recipe has no setting 'epoch'. Did you mean 'epochs'"),
     (["--set", "lr=3"], "--set: A recipe has no setting 'lr'; it is learning_rate."),
     (["--set", "epochs"], "--set: 'epochs' is no setting; write NAME=VALUE"),
     (["--set", "epochs=0"], "--set: epochs is 0; use a whole number"),

@@ -133,7 +133,7 @@ def test_a_checkpoint_that_is_none_ends_every_command(
         ("config.json", "versions.torch", ..., "versions: lacks the key 'torch'"),
         ("config.json", "recipe", [], "recipe: must be an object"),
         ("config.json", "recipe.epochs", ..., "recipe: lacks the key 'epochs'"),
-        ("config.json", "recipe.epoch", 1, "unknown key 'epoch'. Did you mean 'epochs'?"),
+        ("config.json", "recipe.epoch", 1, "unknown key 'epoch'. Did you mean 'epochs'"),
         ("config.json", "recipe.optimizer", "lion", "recipe.optimizer is 'lion'"),
         ("config.json", "recipe.batch_size", 1.5, "recipe.batch_size: must be a whole number"),
         ("config.json", "recipe.epochs", 0, "recipe.epochs is 0; use a whole number from 1"),
