@@ -163,6 +163,7 @@ def _settings(config: RunConfig, model: str | None, out: Path) -> ExperimentConf
         valid_fraction=config.split.valid_fraction,
         split_seed=config.split.seed,
         recipe=config.make_recipe(),
+        metrics=config.metrics,
         seed=config.seed,
         device=config.device,
         threads=config.threads,

@@ -22,6 +22,7 @@ from fmnistlab.foundation.typed_json import read_as
 from fmnistlab.foundation.wording import spoken
 from fmnistlab.models.registry import ModelOrigin
 from fmnistlab.training.execution import Executed, Execution
+from fmnistlab.training.extra_metrics.chosen import ExtraMetrics
 from fmnistlab.training.recipes.recipe import Recipe
 
 BUNDLED: Final = "bundled"
@@ -143,6 +144,7 @@ class RunConfig:
         data: which data.
         split: how it was shared out.
         recipe: what `Recipe.to_dict` returned, all of it.
+        metrics: names of what was measured besides loss and accuracy.
         seed: the trainer's.
         device: where it was trained.
         execution: how steps were to be executed.
@@ -154,7 +156,7 @@ class RunConfig:
         started: when, to the second, with the offset from UTC.
 
     Raises:
-        ConfigurationError: the recipe is none, or incomplete.
+        ConfigurationError: the recipe is none, or incomplete, or there is no such metric.
     """
 
     format: Literal[1] = 1
@@ -163,6 +165,7 @@ class RunConfig:
     data: DataRecord
     split: SplitRecord
     recipe: dict[str, Any]
+    metrics: tuple[str, ...]
     seed: Seed
     device: Device
     execution: Execution
@@ -175,6 +178,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self.make_recipe()
+        with spoken({}):  # of the keys in the file
+            ExtraMetrics(self.metrics)
 
     def make_recipe(self) -> Recipe:
         """Returns the recipe.

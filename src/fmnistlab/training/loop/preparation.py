@@ -28,6 +28,11 @@ class Preparation:
         self._scores: int | None = None
         self._tried_loss: object = None
 
+    @property
+    def scores(self) -> int:
+        """Scores that the model gives for an image; 0 before it was tried."""
+        return self._scores or 0
+
     def for_images(self, model: nn.Module, source: BatchSource, device: torch.device) -> None:
         """Moves a model to the device and, the first time, tries it; labels are not read.
 
