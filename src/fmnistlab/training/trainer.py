@@ -43,7 +43,8 @@ from fmnistlab.training.loop.opening import opened_loop, opened_state
 from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.named import CLASSIC
-from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.setting_checks import BALANCED, checked_epochs
 from fmnistlab.training.records.history import History
 from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.records.predictions import Predictions
@@ -232,7 +233,7 @@ class Trainer:
         with opened_loop(
             *(state, self._dispatch, self._preparation),
             execution=self.execution,
-            training=self._source(train),
+            training=self._source(train, balanced=self.recipe.sampling == BALANCED),
             validation=None if valid is None else self._source(valid),
             interruption=interruption,
             saved=self._saved,
@@ -263,7 +264,7 @@ class Trainer:
         source = self._source(data)
         loss = self.recipe.evaluation_loss
         self._preparation.for_labels(self.model, source, loss, self.device)
-        self._extra.check(self._preparation.scores)
+        self._extra.check(self._preparation.for_images(self.model, source, self.device))
         return evaluate_source(
             *(self.model, source, loss, self.device), extra=self._extra, average_flips=average_flips
         )
@@ -384,11 +385,12 @@ class Trainer:
         self._step = saved.step
         self._saved = saved
 
-    def _source(self, data: object) -> BatchSource:
+    def _source(self, data: object, *, balanced: bool = False) -> BatchSource:
         return batch_source(
             data,
             device=self.device,
             batch_size=self.recipe.batch_size,
             seed=self.seed,
             augmentation=self.recipe.augmentation,
+            balanced=balanced,
         )
