@@ -87,7 +87,7 @@ def test_averaging_is_a_line_of_its_own(tiny: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--metric", "top2"], "There is no metric 'top2'. Did you mean 'top_2_accuracy'"),
+        (["--metric", "top_2"], "There is no metric 'top_2'. Did you mean 'top_2_accuracy'"),
         (["--metric", "error", "--metric", "error"], "--metric has error twice."),
         (["--metric", "mine.py:f"], "There is no metric 'mine.py:f'."),
     ],

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef, zero_one_loss
 from tests.tiny import Items, tiny_linear, tiny_noisy, tiny_set
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -27,6 +27,7 @@ from fmnistlab.callbacks import (
     EarlyStopping,
     LogLines,
 )
+from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.errors import CheckpointError, ConfigurationError, UnknownMetricError
 from fmnistlab.metrics import History
 from fmnistlab.training.recipes.recipe import Recipe
@@ -110,6 +111,22 @@ def test_an_evaluation_does_not_depend_on_the_cut(sizes: list[int]) -> None:
     whole, cut = trainer.evaluate(data), trainer.evaluate(loader)
     assert whole.extra == pytest.approx(cut.extra, abs=1e-6)
     assert [*whole.extra] == ["top_2_accuracy", "macro_f1", "middle"]
+
+
+def test_on_the_real_images_they_are_those_of_scikit_learn() -> None:
+    fit_set, valid_set = FashionMNISTCSV.bundled("test").select(range(3000)).split()
+    names = ["macro_f1", "balanced_accuracy", "matthews_corrcoef", "error"]
+    trainer = Trainer("linearnet", RECIPE, metrics=names, device="cpu")
+    record = trainer.fit(fit_set, valid_set, epochs=1)[0]
+    true, predicted = valid_set.targets, trainer.predict(valid_set).labels
+    wanted = {
+        "macro_f1": f1_score(true, predicted, average="macro"),
+        "balanced_accuracy": balanced_accuracy_score(true, predicted),
+        "matthews_corrcoef": matthews_corrcoef(true, predicted),
+        "error": zero_one_loss(true, predicted),
+    }
+    assert record.val_extra == pytest.approx(wanted)
+    assert record.val_extra["error"] < 0.6
 
 
 def test_ignored_labels_are_left_out_and_one_hot_ones_are_classes() -> None:
