@@ -149,6 +149,7 @@ def test_an_object_starts_anew_with_each_pass() -> None:
     metric.seen = 99
     extra = ExtraMetrics([metric])
     extra.check(10)
+    metric.seen = 99
     for _ in range(2):
         assert extra.measure([SCORES, SCORES], [LABELS, LABELS]) == {"counting_f1_score": 60.0}
     assert metric.seen == 0
@@ -159,7 +160,7 @@ def test_an_object_starts_anew_with_each_pass() -> None:
 def test_no_metric_sees_what_another_one_did() -> None:
     def spoiling(logits: Tensor, labels: Tensor) -> float:
         logits.zero_()
-        labels.zero_()
+        labels.fill_(1)
         np.random.seed(1)  # noqa: NPY002 - the global one is meant
         return torch.rand(()).item()
 
