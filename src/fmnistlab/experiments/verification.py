@@ -177,6 +177,7 @@ def _settings(
         valid_fraction=config.split.valid_fraction,
         split_seed=config.split.seed,
         recipe=_recipe(config, recipe),
+        metrics=config.metrics,
         seed=config.seed,
         device=config.device,
         threads=config.threads,

@@ -25,6 +25,7 @@ from fmnistlab.foundation.typed_json import read_as
 from fmnistlab.foundation.wording import spoken
 from fmnistlab.models.registry import ModelOrigin
 from fmnistlab.training.execution import Executed, Execution
+from fmnistlab.training.extra_metrics.chosen import ExtraMetrics
 from fmnistlab.training.recipes.recipe import Recipe, settings_from_dict
 
 BUNDLED: Final = "bundled"
@@ -146,6 +147,7 @@ class RunConfig:
         data: which data.
         split: how it was shared out.
         recipe: what `Recipe.to_dict` returned, all of it.
+        metrics: names of what was measured besides loss and accuracy.
         seed: the trainer's.
         device: where it was trained.
         execution: how steps were to be executed.
@@ -157,7 +159,7 @@ class RunConfig:
         started: when, to the second, with the offset from UTC.
 
     Raises:
-        ConfigurationError: the recipe is none, or incomplete.
+        ConfigurationError: the recipe is none, or incomplete, or there is no such metric.
     """
 
     format: Literal[1] = 1
@@ -166,6 +168,7 @@ class RunConfig:
     data: DataRecord
     split: SplitRecord
     recipe: dict[str, Any]
+    metrics: tuple[str, ...]
     seed: Seed
     device: Device
     execution: Execution
@@ -178,6 +181,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self.recorded_recipe()
+        with spoken({}):  # of the keys in the file
+            ExtraMetrics(self.metrics)
 
     def recorded_recipe(self) -> Recipe:
         """Returns the recipe as far as it can be told without importing anything.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -67,6 +67,7 @@ class TrainerState(NamedTuple):
         device: where it was trained, or None; not read back.
         environment: in which it was saved; see `present_environment`.
         weights: what the file holds for the model, by name, on the CPU; empty if not read back.
+        metrics: the extra metrics as `ExtraMetrics.described` told them.
     """
 
     model: nn.Module
@@ -81,6 +82,7 @@ class TrainerState(NamedTuple):
     device: torch.device | None = None
     environment: Mapping[str, str] = MappingProxyType({})
     weights: Mapping[str, Tensor] = MappingProxyType({})
+    metrics: Sequence[Any] = ()
 
 
 def capture_trainer(saved: TrainerState) -> Checkpoint:
@@ -98,6 +100,7 @@ def capture_trainer(saved: TrainerState) -> Checkpoint:
         "recipe": saved.described,
         "seed": saved.seed,
         "execution": saved.execution,
+        "metrics": [*saved.metrics],
         "step": saved.step,
         "history": saved.history.to_json(),
         "optimizer": None if optimizer is None else optimizer.to_json(),
@@ -195,9 +198,13 @@ def _rebuilt(
     recipe: Recipe | None,
 ) -> TrainerState:
     state = checkpoint.state
-    for name, kind in {"seed": int, "step": int, "execution": str, "history": str}.items():
+    kinds = {"seed": int, "step": int, "execution": str, "history": str, "metrics": list}
+    for name, kind in kinds.items():
         if type(state[name]) is not kind:
             raise TypeError(f"{name} is no {kind.__name__}")
+    for metric in state["metrics"]:
+        if not isinstance(metric if isinstance(metric, str) else metric["name"], str):
+            raise TypeError("a metric has no name")
     described = state["recipe"]
     if recipe is None:
         code = {name: code_in(value) for name, value in described.items()}
@@ -255,6 +262,7 @@ def _rebuilt(
         fit,
         environment=state["environment"],
         weights=weights,
+        metrics=state["metrics"],
     )
 
 
