@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from fmnistlab.data.augmentation.flips import HorizontalFlip
+from fmnistlab.data.augmentation.shift import RandomShift
 from fmnistlab.training.recipes.recipe import Recipe
 
 CLASSIC: Final = Recipe()
@@ -24,5 +26,13 @@ BALANCED: Final = Recipe(
 )
 """As many epochs as the classic recipe has, and the best that was found for them."""
 
-BEST: Final = BALANCED.replace(epochs=30)
-"""The same at greater length."""
+BEST: Final = Recipe(
+    epochs=60,
+    batch_size=64,
+    optimizer="adamw",
+    learning_rate=1e-2,
+    weight_decay=0.05,
+    schedule="one_cycle",
+    augmentation=(HorizontalFlip(), RandomShift(1)),
+)
+"""For the CNN: the best that was found at any length."""
