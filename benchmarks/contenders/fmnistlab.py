@@ -18,8 +18,8 @@ class Recorded(TorchContender, Evaluator, Fitter):
 
     def epoch(self, images: Images) -> Callable[[], object]:
         """Returns what makes a trainer and fits it for one epoch."""
-        settings = {"batch_size": self.task.batch_size, "learning_rate": LEARNING_RATE}
-        return self.fit(images, Recipe(epochs=1, **settings))
+        size = self.task.batch_size
+        return self.fit(images, Recipe(epochs=1, batch_size=size, learning_rate=LEARNING_RATE))
 
     def fit(self, images: Images, recipe: Recipe) -> Callable[[], object]:
         """Returns what makes a trainer and fits it."""

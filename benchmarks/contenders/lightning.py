@@ -34,7 +34,7 @@ class Classifier(lightning.pytorch.LightningModule):
         images, labels = batch
         self.log("loss", self.criterion(self.module(images), labels), batch_size=len(labels))
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> torch.optim.Optimizer | dict[str, Any]:
         """Returns Adam with torch's defaults."""
         return torch.optim.Adam(self.parameters(), LEARNING_RATE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,9 +179,15 @@ def test_a_recipe_gives_another_model_than_none(tmp_path: Path) -> None:
         np.arange(40, dtype=np.int64) % 10,
     )
     weights = []
-    for changes in ({}, {"schedule": "one_cycle"}, {"label_smoothing": 0.5}, {"epochs": 2}):
+    all_changes: list[dict[str, Any]] = [
+        {},
+        {"schedule": "one_cycle"},
+        {"label_smoothing": 0.5},
+        {"epochs": 2},
+    ]
+    for changes in all_changes:
         contender = Eager(Task("linearnet", 1, 1, seed=0))
-        contender.fit(images, Recipe(**{"epochs": 1, **changes}))()
+        contender.fit(images, CLASSIC.replace(**{"epochs": 1, **changes}))()
         weights.append(torch.cat([p.detach().flatten() for p in contender.module.parameters()]))
     for number, one in enumerate(weights):
         assert not any(torch.equal(one, other) for other in weights[:number])

@@ -193,7 +193,7 @@ class RunConfig:
         augmentation = self.recipe["augmentation"]
         read_as(_Augmentation, {"augmentation": augmentation}, "recipe")
         for name in known:
-            if name != "augmentation":
+            if isinstance(known[name], str | int | float):  # of others the recipe says what fits
                 read_as(type(known[name]), self.recipe[name], f"recipe.{name}")
         try:
             with spoken({}):  # of the keys in the file
