@@ -156,7 +156,7 @@ def test_contenders_train_as_a_recipe_says(tmp_path: Path, contender: str) -> No
         np.save(tmp_path / f"{part}-labels.npy", labels)
     recipe = tmp_path / "short.toml"
     recipe.write_text(
-        Recipe(epochs=8, batch_size=16, learning_rate=0.01, schedule="one_cycle").to_toml()
+        Recipe(epochs=30, batch_size=16, learning_rate=0.01, schedule="one_cycle").to_toml()
     )
     options = ["--model", "linearnet", "--recipe", recipe, "--folder", tmp_path]
     found = run_worker("worker", contender, *options, threads=1)
