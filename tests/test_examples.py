@@ -200,4 +200,4 @@ def test_plugin_package_chooses_without_the_test_set(site: Path, tmp_path: Path)
 
 def test_plugin_package_passes_its_own_tests(site: Path, tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "package")
-    assert "10 passed" in run_pytest(folder=tmp_path / "package", path=site)
+    assert "11 passed" in run_pytest(folder=tmp_path / "package", path=site)

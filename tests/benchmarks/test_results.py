@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from benchmarks.commands import result, whole_command
 from benchmarks.commands.report import with_tables
+from benchmarks.contenders import CONTENDERS, import_contender
+from benchmarks.contenders.contender import Fitter
 from benchmarks.contenders.torch_recipe import torch_recipe
+from benchmarks.images import Images
 from benchmarks.processes import MeasurementError, run_worker, time_command
 from benchmarks.results_file import Section
 from benchmarks.rounds import Entry
+from benchmarks.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -167,27 +169,31 @@ def test_contenders_train_as_a_recipe_says(tmp_path: Path, contender: str) -> No
         run_worker("worker", "tutorial", *options, threads=1)
 
 
-def test_a_recipe_gives_another_model_than_none(tmp_path: Path) -> None:
-    """So the contender's own loop does not overlook what it is told."""
-    from benchmarks.contenders.eager import Eager
-    from benchmarks.images import Images
-    from benchmarks.task import Task
-
+@pytest.mark.parametrize("contender", ["eager", "lightning", "skorch"])
+@pytest.mark.parametrize("model", ["linearnet", "cnn"])
+def test_the_others_learn_what_fmnistlab_learns(contender: str, model: str) -> None:
+    """Each batch holds all images, so their order does not matter."""
+    for package in CONTENDERS[contender].packages:
+        pytest.importorskip(package)
     generator = np.random.default_rng(0)
-    images = Images(
-        generator.integers(0, 256, (40, 28, 28)).astype(np.uint8),
-        np.arange(40, dtype=np.int64) % 10,
+    pixels = generator.integers(0, 256, (40, 28, 28)).astype(np.uint8)
+    images = Images(pixels, np.arange(40) % 10)
+    recipe = Recipe(
+        epochs=6,
+        batch_size=40,
+        optimizer="adamw",
+        weight_decay=0.5,
+        learning_rate=3e-3,
+        schedule="one_cycle",
+        label_smoothing=0.2,
     )
     weights = []
-    all_changes: list[dict[str, Any]] = [
-        {},
-        {"schedule": "one_cycle"},
-        {"label_smoothing": 0.5},
-        {"epochs": 2},
-    ]
-    for changes in all_changes:
-        contender = Eager(Task("linearnet", 1, 1, seed=0))
-        contender.fit(images, CLASSIC.replace(**{"epochs": 1, **changes}))()
-        weights.append(torch.cat([p.detach().flatten() for p in contender.module.parameters()]))
-    for number, one in enumerate(weights):
-        assert not any(torch.equal(one, other) for other in weights[:number])
+    for name in ("fmnistlab_eager", contender):
+        kind = import_contender(name)
+        assert issubclass(kind, Fitter)
+        trained = kind(Task(model, 40, 1, seed=0))
+        before = trained.scores(pixels).copy()
+        trained.fit(images, recipe)()
+        weights.append(trained.scores(pixels))
+        assert abs(weights[-1] - before).max() > 0.01
+    assert np.allclose(weights[0], weights[1], rtol=1e-3, atol=1e-4)

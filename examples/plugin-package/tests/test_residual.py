@@ -56,9 +56,10 @@ def test_a_block_starts_as_if_it_were_not_there() -> None:
     assert torch.equal(Block(3, 3).eval()(images), images)
 
 
-def test_a_block_halves_images_and_rounds_up() -> None:
-    """Seven pixels become four."""
-    assert Block(3, 6, stride=2)(torch.rand(2, 3, 7, 7)).shape == (2, 6, 4, 4)
+@pytest.mark.parametrize("outputs", [3, 6])
+def test_a_block_halves_images_and_rounds_up(outputs: int) -> None:
+    """Seven pixels become four, on both ways."""
+    assert Block(3, outputs, stride=2)(torch.rand(2, 3, 7, 7)).shape == (2, outputs, 4, 4)
 
 
 @settings(deadline=None)  # the first call of a model takes longer than the others
