@@ -27,9 +27,6 @@ from benchmarks.rounds import Entry, Job, Settings, take_turns
 
 TITLE = "Time to a result"
 
-RECIPES = {"classic": "classic", "fast": "benchmarks/fast.toml"}
-"""Words for `fmnistlab train --recipe` by how tables call them."""
-
 TURNS = {
     "fmnistlab_classic": ("fmnistlab", "classic"),
     "fmnistlab_fast": ("fmnistlab", "fast"),
@@ -37,7 +34,7 @@ TURNS = {
     "lightning_fast": ("lightning", "fast"),
     "skorch_fast": ("skorch", "fast"),
 }
-"""Contender and recipe, in the order of the turns."""
+"""Contender and the name of the recipe, in the order of the turns."""
 
 LABELS = {
     name: f"{CONTENDER_LABELS[contender]}, {recipe}" for name, (contender, recipe) in TURNS.items()
@@ -127,7 +124,7 @@ def _job(name: str, settings: Settings, folder: Path) -> Job:
         return run_worker(
             "worker",
             contender,
-            *("--recipe", RECIPES[recipe]),
+            *("--recipe", recipe),
             *("--model", settings["model"]),
             *("--images", settings["images"]),
             *("--seed", number),
