@@ -16,11 +16,13 @@ from benchmarks.commands import (
     evaluate,
     memory,
     report,
+    result,
     roofs,
     scaling,
     seeds,
     start,
     train,
+    whole_command,
 )
 from benchmarks.commands.options import add_out, positive
 from benchmarks.environment import environment
@@ -28,10 +30,12 @@ from benchmarks.results_file import merge_results, read_results, sections_of
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
+    "result": result,
     "scaling": scaling,
     "evaluate": evaluate,
     "data": data,
     "start": start,
+    "command": whole_command,
     "memory": memory,
     "seeds": seeds,
     "roofs": roofs,

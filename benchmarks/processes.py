@@ -66,21 +66,35 @@ def time_command(
     *,
     threads: int,
     variables: Mapping[str, str] = MappingProxyType({}),
+    until: str | None = None,
 ) -> Measurement:
     """Returns the seconds from start to end of any command, and its peak memory in bytes.
 
+    Args:
+        command: what to run.
+        threads: that its libraries may use.
+        variables: further environment variables.
+        until: how a line of its standard output begins; "result_seconds" are those up to it.
+
     Raises:
-        MeasurementError: the command failed.
+        MeasurementError: the command failed, or did not print such a line.
     """
+    found: Measurement = {}
     with tempfile.TemporaryFile() as complaints:
         started = time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             env={**worker_environment(threads), **variables},
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if until is None else subprocess.PIPE,
             stderr=complaints,
+            text=True,
         )
+        if until is not None and process.stdout is not None:
+            with process.stdout as lines:
+                for line in lines:
+                    if line.startswith(until):
+                        found["result_seconds"] = time.perf_counter() - started
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -88,7 +102,9 @@ def time_command(
             complaints.seek(0)
             text = complaints.read().decode(errors="replace")
             raise MeasurementError(_last_line(text) or f"exit code {process.returncode}")
-    return {"seconds": seconds, "peak_rss_bytes": float(resident_bytes(usage))}
+    if until is not None and not found:
+        raise MeasurementError(f"printed no line that begins with {until!r}")
+    return {"seconds": seconds, "peak_rss_bytes": float(resident_bytes(usage)), **found}
 
 
 def _last_line(text: str) -> str:

@@ -2,11 +2,13 @@
 
     python -m benchmarks.worker fmnistlab --model cnn --threads 2
 
-`seconds` are those of one training epoch or, with --evaluate, of measuring the loss on the 12,000
-validation images. `loss` is the mean cross-entropy after that, on the first 2,000 of them or on
-all. `setup_seconds` is what came before, without imports: building, warming up and, where that is a
-step of its own, compiling, which `compile_seconds` tells apart. `peak_rss_bytes` is the most memory
-that the process had in RAM until the timed part ended.
+`seconds` are those of one training epoch; with --evaluate of measuring the loss on the 12,000
+validation images; with --recipe of a whole training as that recipe says, without anything to warm
+up. `loss` is the mean cross-entropy after that: after an epoch on the first 2,000 validation
+images, else on all; a whole training has the `accuracy` on all, too. `setup_seconds` is what came
+before, without imports: building, warming up and, where that is a step of its own, compiling, which
+`compile_seconds` tells apart. `peak_rss_bytes` is the most memory that the process had in RAM until
+the timed part ended.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.contenders import CONTENDERS, import_contender
-from benchmarks.contenders.contender import Contender, Evaluator
+from benchmarks.contenders.contender import Contender, Evaluator, Fitter
 from benchmarks.images import Images, image_folder, load_images
 from benchmarks.machine import peak_memory
 from benchmarks.processes import Measurement
@@ -62,6 +64,18 @@ def measure_evaluation(kind: type[Evaluator], task: Task, valid: Images) -> Meas
     return result
 
 
+def measure_result(
+    kind: type[Fitter], task: Task, recipe: str, fit: Images, valid: Images
+) -> Measurement:
+    """Returns what a whole training took, and how good the model is then."""
+    from fmnistlab.training.recipes.file import recipe_of  # noqa: PLC0415 - not all need torch
+
+    started = time.perf_counter()
+    contender = kind(task)
+    result = _timed(contender.fit(fit, recipe_of(recipe)), started)
+    return {**result, "loss": contender.loss(valid), "accuracy": contender.accuracy(valid)}
+
+
 def _timed(work: Callable[[], object], started: float) -> Measurement:
     gc.collect()
     before = time.perf_counter()
@@ -84,6 +98,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48_000, help="images of an epoch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true")
+    parser.add_argument(
+        "--recipe", metavar="NAME|FILE", help="a whole training; the recipe has the batch size"
+    )
     parser.add_argument("--folder", type=Path, help="of the images, if they are prepared")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -93,7 +110,11 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr):
         kind = import_contender(options.contender)
         task = Task(options.model, options.batch_size, options.threads, options.seed)
-        if not options.evaluate:
+        if options.recipe is not None:
+            if not issubclass(kind, Fitter):
+                raise SystemExit(f"{options.contender} takes no part where results are measured")
+            result = measure_result(kind, task, options.recipe, fit, valid)
+        elif not options.evaluate:
             result = measure_training(kind, task, fit, valid)
         elif issubclass(kind, Evaluator):
             result = measure_evaluation(kind, task, valid)

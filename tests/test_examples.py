@@ -16,6 +16,7 @@ from tests.plugin_factory import Plugin
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PACKAGE = EXAMPLES / "plugin-package"
+SMALL = ("width=4", "blocks=1")
 
 
 def run_python(*words: str | Path, folder: Path, path: Path | None = None) -> str:
@@ -165,21 +166,38 @@ def test_plugin_package_is_listed_with_its_package_and_version(site: Path, tmp_p
     listed = json.loads(
         run_python("-m", "fmnistlab", "models", "--json", folder=tmp_path, path=site)
     )
-    (mlp,) = [model for model in listed if model["name"] == "mlp"]
-    assert (mlp["package"], mlp["version"]) == ("fmnistlab-mlp", "0.1.0")
-    assert (mlp["parameters"], mlp["error"]) == (235_530, None)
+    (model,) = [model for model in listed if model["name"] == "residual"]
+    assert (model["package"], model["version"]) == ("fmnistlab-residual", "0.1.0")
+    assert (model["parameters"], model["error"]) == (262_378, None)
 
 
 def test_plugin_package_is_trained_and_evaluated_by_name(site: Path, tmp_path: Path) -> None:
-    words = ["train", "mlp", "--epochs", "1", "--out", "run"]
-    words += ["--recipe", "mlp-decay", "--model-option", "hidden=32"]
+    words = ["train", "residual", "--epochs", "1", "--out", "run", "--recipe", "residual-hour"]
+    for option in SMALL:
+        words += ["--model-option", option]
     trained = run_python("-m", "fmnistlab", *words, folder=tmp_path, path=site)
     evaluated = run_python("-m", "fmnistlab", "evaluate", "run", folder=tmp_path, path=site)
     (accuracy,) = accuracies(trained)
     assert accuracy > 0.7
     assert accuracies(evaluated) == [accuracy]
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert result["executed"] == "recorded"
+
+
+def test_plugin_package_tells_its_options(site: Path, tmp_path: Path) -> None:
+    told = run_python("-m", "fmnistlab", "models", "residual", folder=tmp_path, path=site)
+    options = re.findall(r"^(\w+) +(int|bool|float) +(\S+)$", told, re.MULTILINE)
+    assert [name for name, _, _ in options] == ["width", "stages", "blocks", "pool", "dropout"]
+
+
+def test_plugin_package_chooses_without_the_test_set(site: Path, tmp_path: Path) -> None:
+    script = PACKAGE / "choose.py"
+    words = ["--epochs", "1", "--images", "256", "narrow"]
+    told = run_python(script, *words, folder=tmp_path, path=site).splitlines()
+    assert [line.split()[0] for line in told] == ["candidate", "narrow"]
+    assert '"test"' not in script.read_text(encoding="utf-8")
 
 
 def test_plugin_package_passes_its_own_tests(site: Path, tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "package")
-    assert "5 passed" in run_pytest(folder=tmp_path / "package", path=site)
+    assert "11 passed" in run_pytest(folder=tmp_path / "package", path=site)

@@ -41,12 +41,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             metavar="PNG",
             help=f"where to draw the picture of {content} (default: {IMAGES / name})",
         )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="MD",
+        help="write the tables into this page instead of printing them",
+    )
+    parser.add_argument(
+        "--mark",
+        default="tables",
+        metavar="NAME",
+        help="between its comments <!-- NAME: start --> and <!-- NAME: end --> (default: tables)",
+    )
 
 
 def run(options: argparse.Namespace, commands: Mapping[str, ModuleType]) -> None:
-    """Prints the tables and draws what there is to draw."""
+    """Prints the tables, or writes them into a page, and draws what there is to draw."""
     results = read_results(options.results)
-    print(f"{PREFACE}\n\n{markdown(results, commands)}")
+    text = f"{PREFACE}\n\n{markdown(results, commands)}"
+    if options.page is None:
+        print(text)
+    else:
+        page = options.page.read_text(encoding="utf-8")
+        options.page.write_text(with_tables(page, options.mark, text), encoding="utf-8")
     for command, module, path in (
         ("train", "epoch_picture", options.picture),
         ("scaling", "scaling_picture", options.scaling_picture),
@@ -55,6 +72,20 @@ def run(options: argparse.Namespace, commands: Mapping[str, ModuleType]) -> None
             # Imported here, because they need matplotlib.
             importlib.import_module(f"benchmarks.report.{module}").draw(results, path)
             print(f"drawn: {path}", file=sys.stderr)
+
+
+def with_tables(page: str, mark: str, text: str) -> str:
+    """Returns a page with other text between the two comments of a mark.
+
+    Raises:
+        SystemExit: the page has not both comments, once each and in this order.
+    """
+    start, end = f"<!-- {mark}: start -->\n", f"<!-- {mark}: end -->\n"
+    before, found, rest = page.partition(start)
+    _, found_too, after = rest.partition(end)
+    if not (found and found_too) or page.count(start) > 1 or page.count(end) > 1:
+        raise SystemExit(f"the page does not have {start.strip()} and {end.strip()} once each")
+    return f"{before}{start}{text}\n{end}{after}"
 
 
 def markdown(results: Sequence[Section], commands: Mapping[str, ModuleType]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.images import Images
 from benchmarks.task import Task
+
+if TYPE_CHECKING:  # it would bring torch, which not all contenders need
+    from fmnistlab.recipes import Recipe
 
 LEARNING_RATE = 1e-3
 """Of Adam, for all contenders; beta 0.9 and 0.999, epsilon 1e-8."""
@@ -46,6 +50,10 @@ class Contender(abc.ABC):
         scores = self.scores(images.pixels).astype(np.float64)
         return cross_entropy(np.exp(scores - scores.max(axis=1, keepdims=True)), images.labels)
 
+    def accuracy(self, images: Images) -> float:
+        """Returns the part of the images whose class has the highest score."""
+        return float((self.scores(images.pixels).argmax(axis=1) == images.labels).mean())
+
 
 class Evaluator(Contender):
     """A contender that also takes part where evaluation is measured."""
@@ -53,6 +61,17 @@ class Evaluator(Contender):
     @abc.abstractmethod
     def evaluation(self, images: Images) -> Callable[[], float]:
         """Returns what measures the mean cross-entropy over all images; only its call is timed."""
+
+
+class Fitter(Contender):
+    """A contender that also takes part where the time to a result is measured."""
+
+    @abc.abstractmethod
+    def fit(self, images: Images, recipe: Recipe) -> Callable[[], object]:
+        """Returns what trains from the first epoch to the last; only its call is timed.
+
+        It is the fastest way that the contender offers to follow the recipe.
+        """
 
 
 def cross_entropy(weights: np.ndarray, labels: np.ndarray) -> float:

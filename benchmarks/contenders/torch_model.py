@@ -23,6 +23,12 @@ class TorchContender(Contender):
         self.module: nn.Module = create_model(task.model)
         self.criterion = nn.CrossEntropyLoss()
 
+    def lay_channels_last(self) -> None:
+        """Brings the weights of convolutions into the layout in which pools are fast."""
+        if self.task.model == "cnn":
+            last = torch.channels_last
+            self.module.to(memory_format=last)  # type: ignore[call-overload] # the stub lacks it
+
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Returns logits of all images in one batch."""
         self.module.eval()
