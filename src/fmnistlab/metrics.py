@@ -1,5 +1,7 @@
 """What was measured: by batch, by epoch, by class, by image; and how sure one can be of it."""
 
+from fmnistlab.training.records.intervals_by_class import ClassIntervals as ClassIntervals
+from fmnistlab.training.records.intervals_by_class import class_intervals as class_intervals
 from fmnistlab.training.records.classification import ClassScore as ClassScore
 from fmnistlab.training.records.classification import ClassScores as ClassScores
 from fmnistlab.training.records.classification import Confusion as Confusion
