@@ -64,9 +64,15 @@ def augmented_samples(config: RunConfig, notes: list[str]) -> Augmented | None:
     shown = [plain]
     for epoch in range(1, VARIANTS + 1):
         images = plain
-        uniform = seeding.uniform(sum(c.draws for c in changes), firsts, seed=config.seed, epoch=epoch)
-        for change, numbers in zip(changes, uniform.split([c.draws for c in changes], 1), strict=True):
+        uniform = seeding.uniform(
+            sum(c.draws for c in changes), firsts, seed=config.seed, epoch=epoch
+        )
+        for change, numbers in zip(
+            changes, torch.split(uniform, [c.draws for c in changes], 1), strict=True
+        ):
             images = change(images, numbers)
         shown.append(images)
     stacked = torch.stack(shown, dim=1).clamp(0, 1).mul(PIXEL_MAX).round().to(torch.uint8)
-    return Augmented(tuple(CLASS_NAMES[label] for label in present), stacked.reshape(-1, 28, 28).numpy())
+    return Augmented(
+        tuple(CLASS_NAMES[label] for label in present), stacked.reshape(-1, 28, 28).numpy()
+    )

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import numpy as np
 
@@ -98,7 +97,7 @@ def _accuracies(comparison: Comparison, numbers: dict[str, int]) -> object:
     return intervals_chart("accuracies", "Accuracies", "accuracy", rows[:_MOST_PAIRS])
 
 
-def _costs(comparison: Comparison, numbers: dict[str, int]) -> list[object]:
+def _costs(comparison: Comparison, numbers: dict[str, int]) -> list[Any]:
     charts = []
     for key, label in (("parameters", "parameters"), ("seconds", "seconds of a run")):
         points = [
@@ -111,7 +110,7 @@ def _costs(comparison: Comparison, numbers: dict[str, int]) -> list[object]:
     return charts
 
 
-def _curves(comparison: Comparison) -> list[object]:
+def _curves(comparison: Comparison) -> list[Any]:
     charts = []
     for key in ("loss", "accuracy"):
         lines = [
@@ -176,7 +175,9 @@ def _disputes(
                 "other": pair.other,
                 "runs": [answers.variants[name].runs for name in (pair.one, pair.other)],
                 "disagreement": pair.disagreement,
-                "sides": list(zip((pair.one, pair.other), (pair.other, pair.one), sides, strict=True)),
+                "sides": list(
+                    zip((pair.one, pair.other), (pair.other, pair.one), sides, strict=True)
+                ),
             }
         )
     return found
@@ -187,4 +188,4 @@ def _link(run: ComparedRun, path: Path) -> str | None:
     start = path.absolute().parent
     if not run.folder.is_relative_to(start):
         return None
-    return quote(Path(os.path.relpath(run.folder, start)).as_posix()) + "/"
+    return f"{Path(os.path.relpath(run.folder, start)).as_posix()}/"

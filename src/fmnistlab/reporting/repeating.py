@@ -53,7 +53,8 @@ def repeating_lines(config: RunConfig) -> str:
         [
             "import fmnistlab",
             "",
-            f"recipe = fmnistlab.Recipe.from_dict({{**fmnistlab.Recipe().to_dict(), **{changes!r}}})",
+            f"changes = {changes!r}",
+            "recipe = fmnistlab.Recipe.from_dict(fmnistlab.Recipe().to_dict() | changes)",
             "fmnistlab.run_experiment(",
             f"    {config.model.name!r},",
             "    recipe=recipe,",

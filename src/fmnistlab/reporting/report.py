@@ -53,7 +53,9 @@ def report(
         if (folder / COMPARISON).exists():
             found = read_comparison(folder)
     if out is None and folder is None:
-        raise ConfigurationError("The comparison has no folder; name the file to write the report to.")
+        raise ConfigurationError(
+            "The comparison has no folder; name the file to write the report to."
+        )
     path = folder / REPORT if out is None and folder is not None else Path(out or "").expanduser()
     page = comparison_page(found, path) if isinstance(found, Comparison) else run_page(found, model)
     with write_atomically(path) as stream:

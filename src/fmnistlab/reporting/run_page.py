@@ -94,9 +94,7 @@ def _read(folder: Path, model: str | None) -> _Run:
         except Exception as error:  # noqa: BLE001 - a stranger's model; the page has all else
             notes.append(f"The layers are not listed: {type(error).__name__}: {error}")
     augmented = augmented_samples(config, notes)
-    return _Run(
-        config, result, history, predictions, images, layers, augmented, tuple(notes)
-    )
+    return _Run(config, result, history, predictions, images, layers, augmented, tuple(notes))
 
 
 def _trainer(folder: Path, model: str | None, notes: list[str]) -> Trainer | None:
@@ -137,9 +135,10 @@ def _page(run: _Run, most: int) -> str:
         "right": int(matrix.trace()),
         "count": int(matrix.sum()),
         "metrics": result.test,
-        "confusions": most_confused(matrix, 3),
+        "confusions": most_confused(matrix, 5),
         "by_class": by_class,
-        "low_score": math.floor(9.9 * min(min(*e.precision, *e.recall, *e.f1) for e in intervals)) / 10,
+        "low_score": math.floor(9.9 * min(min(*e.precision, *e.recall, *e.f1) for e in intervals))
+        / 10,
         "calibration": calibrated,
         "curves": _curves(run.history),
         "reliability": reliability_chart("reliability", calibrated),
@@ -161,7 +160,7 @@ def _page(run: _Run, most: int) -> str:
     return render("run.html", contents, tiles.sprite)
 
 
-def _curves(history: History) -> list[object]:
+def _curves(history: History) -> list[Any]:
     validated = any(record.validated for record in history)
     charts = []
     for key, label in (("loss", "loss"), ("accuracy", "accuracy")):
@@ -174,7 +173,7 @@ def _curves(history: History) -> list[object]:
     return charts
 
 
-def _epochs(history: History) -> list[object]:
+def _epochs(history: History) -> list[Any]:
     """Returns the epochs for a table; a number in place of many in the middle."""
     first, last, between = without_middle(list(history), _MOST_EPOCHS)
     return [*first, *([between] if between else []), *last]
@@ -187,7 +186,9 @@ def _best_epoch(history: History) -> int | None:
 
 
 def _flat(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, value if isinstance(value, str) else repr(value)) for name, value in settings.items()]
+    return [
+        (name, value if isinstance(value, str) else repr(value)) for name, value in settings.items()
+    ]
 
 
 def _numbers(

@@ -86,7 +86,9 @@ def tick_text(value: float, ticks: Sequence[float]) -> str:
     return f"{value:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 
-def padded(values: Iterable[float], *, least: float = 0.01, part: float = 0.08) -> tuple[float, float]:
+def padded(
+    values: Iterable[float], *, least: float = 0.01, part: float = 0.08
+) -> tuple[float, float]:
     """Returns a range that holds all finite values with some room, never empty.
 
     Args:
@@ -101,9 +103,7 @@ def padded(values: Iterable[float], *, least: float = 0.01, part: float = 0.08) 
     return middle - width * (0.5 + part), middle + width * (0.5 + part)
 
 
-def text(
-    x: float, y: float, content: str, *, anchor: str = "middle", kind: str = "tick"
-) -> Markup:
+def text(x: float, y: float, content: str, *, anchor: str = "middle", kind: str = "tick") -> Markup:
     """Returns words in a chart.
 
     Args:
@@ -158,7 +158,9 @@ def axes(
     return Markup("").join(parts)
 
 
-def chart(name: str, height: float, title: str, description: str, parts: Iterable[Markup]) -> Markup:
+def chart(
+    name: str, height: float, title: str, description: str, parts: Iterable[Markup]
+) -> Markup:
     """Returns a chart as SVG with a title and a description that are read out.
 
     Args:

@@ -80,7 +80,9 @@ def intervals_chart(
             )
         )
         parts.append(line(x(0), _TOP, x(0), bottom, "axis"))
-    parts += [line(x(tick), _TOP, x(tick), bottom, "grid") for tick in ticks if tick or not smallest]
+    parts += [
+        line(x(tick), _TOP, x(tick), bottom, "grid") for tick in ticks if tick or not smallest
+    ]
     parts.append(line(x.start, bottom, x.end, bottom, "axis"))
     for tick in ticks:
         parts.append(text(x(tick), bottom + 18, tick_text(tick, ticks)))
@@ -134,7 +136,9 @@ def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Ma
     costs = [math.log10(point.cost) for point in points]
     room = max(0.25, 0.2 * (max(costs) - min(costs)))
     cheap, dear = 10 ** (min(costs) - room), 10 ** (max(costs) + room)
-    low, high = padded([end for point in points for end in _ends(point.accuracy)], least=0.004, part=0.18)
+    low, high = padded(
+        [end for point in points for end in _ends(point.accuracy)], least=0.004, part=0.18
+    )
     x = Scale(cheap, dear, left, right, logarithmic=True)
     y = Scale(low, high, bottom, _TOP)
     parts = [

@@ -115,7 +115,7 @@ def _chosen(count: int, most: int) -> list[int]:
 
 def _names(x: Scale, y: Scale, lines: Sequence[Line]) -> list[Markup]:
     """Returns a name at the end of each line, moved apart where two would overlap."""
-    ends = []
+    ends: list[tuple[float, int, str]] = []
     for number, one in enumerate(lines):
         finite = [value for value in one.values if math.isfinite(value)]
         if finite:
@@ -126,7 +126,7 @@ def _names(x: Scale, y: Scale, lines: Sequence[Line]) -> list[Markup]:
         places.append(place if not places else max(place, places[-1] + _APART))
     if places:
         places = [place - max(0.0, places[-1] - _BOTTOM) for place in places]
-    parts = []
+    parts: list[Markup] = []
     for place, (end, number, name) in zip(places, ends, strict=True):
         if abs(place - end) > 1:
             parts.append(line(x.end + 5, end, x.end + 10, place, "grid"))
