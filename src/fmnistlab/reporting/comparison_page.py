@@ -61,6 +61,7 @@ def comparison_page(comparison: Comparison, path: Path) -> str:
         "costs": _costs(comparison, numbers),
         "epochs": _epochs(comparison),
         "disputes": disputes,
+        "runs_of": {} if answers is None else {n: v.runs for n, v in answers.variants.items()},
         "more_pairs": len(comparison.pairs) > _MOST_DISPUTES,
         "runs": [(run, _link(run, path)) for run in comparison.runs],
         "numbers": {"format": 1, **comparison.to_dict(), "folder": None},
@@ -173,7 +174,6 @@ def _disputes(
             {
                 "one": pair.one,
                 "other": pair.other,
-                "runs": [answers.variants[name].runs for name in (pair.one, pair.other)],
                 "disagreement": pair.disagreement,
                 "sides": list(
                     zip((pair.one, pair.other), (pair.other, pair.one), sides, strict=True)

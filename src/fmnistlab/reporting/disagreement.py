@@ -58,14 +58,14 @@ class Disputed:
 
     Attributes:
         row: of `Answers`.
-        one: how many runs of the first are right.
-        other: how many runs of the second are right.
-        said: the class that runs of the one that is worse here name most often.
+        ahead: how many runs of the variant are right that is better here.
+        behind: how many of the other one.
+        said: the wrong class that runs of the other one name most often.
     """
 
     row: int
-    one: int
-    other: int
+    ahead: int
+    behind: int
     said: int
 
 
@@ -122,8 +122,8 @@ def disputed(answers: Answers, one: str, other: str) -> tuple[tuple[Disputed, ..
             tuple(
                 Disputed(
                     row=row,
-                    one=int(a.named[row, answers.targets[row]]),
-                    other=int(b.named[row, answers.targets[row]]),
+                    ahead=int(ahead.named[row, answers.targets[row]]),
+                    behind=int(behind.named[row, answers.targets[row]]),
                     said=_most_said(behind.named[row], int(answers.targets[row])),
                 )
                 for row in order.tolist()
