@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import xml.etree.ElementTree as ET
 
@@ -26,7 +27,7 @@ def test_ticks_are_round_few_and_inside(low: float, width: float, most: int) -> 
     ticks = round_ticks(low, high, most)
     assert len(ticks) <= most + 1
     assert all(low - 1e-6 * width <= tick <= high + 1e-6 * width for tick in ticks)
-    steps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    steps = [b - a for a, b in itertools.pairwise(ticks)]
     assert all(step == pytest.approx(steps[0], rel=1e-3, abs=1e-9 * abs(low)) for step in steps)
     assert len(ticks) >= 2 or most < 5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -164,4 +165,4 @@ def test_pages_of_runs_and_comparisons_share_their_form(
         names = [tag for tag, _ in page.elements]
         assert names.count("h1") == names.count("main") == 1
         headings = [int(name[1]) for name in names if name in {"h1", "h2", "h3"}]
-        assert all(b <= a + 1 for a, b in zip(headings, headings[1:], strict=False))
+        assert all(b <= a + 1 for a, b in itertools.pairwise(headings))

@@ -25,7 +25,7 @@ from fmnistlab.reporting.charts.lines import mark
 from fmnistlab.statistics.two_way import Difference
 
 _ROW: Final = 46.0
-_TOP: Final = 34.0
+_TOP: Final = 6.0
 _EDGE: Final = 14.0
 _LONGEST: Final = 52
 
@@ -94,7 +94,7 @@ def intervals_chart(
         kind = f"s{row.number % 7}"
         short = row.name if len(row.name) <= _LONGEST else f"{row.name[: _LONGEST - 3]}..."
         parts += [
-            text(_EDGE, middle - 13, short, anchor="start", kind=f"name t{row.number % 7}"),
+            text(_EDGE, middle - 13, short, anchor="start", kind=f"row t{row.number % 7}"),
             line(x(all_low), middle, x(all_high), middle, f"whisker {kind}"),
             line(x(low_these), middle, x(high_these), middle, f"thick {kind}"),
             mark(value, middle, row.number),
@@ -132,7 +132,7 @@ def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Ma
         label: what the cost is.
         points: at least one.
     """
-    height, left, right, bottom = 300.0, 56.0, WIDTH - 24, 252.0
+    height, left, right, top, bottom = 300.0, 56.0, WIDTH - 24, 34.0, 252.0
     costs = [math.log10(point.cost) for point in points]
     room = max(0.25, 0.2 * (max(costs) - min(costs)))
     cheap, dear = 10 ** (min(costs) - room), 10 ** (max(costs) + room)
@@ -140,7 +140,7 @@ def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Ma
         [end for point in points for end in _ends(point.accuracy)], least=0.004, part=0.18
     )
     x = Scale(cheap, dear, left, right, logarithmic=True)
-    y = Scale(low, high, bottom, _TOP)
+    y = Scale(low, high, bottom, top)
     parts = [
         axes(
             x,
