@@ -194,7 +194,9 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
 def _compiler_left_out(counter: FlopCounterMode) -> contextlib.AbstractContextManager[None]:
     """Keeps torch's compiler from being imported by a counter that is counting."""
     mode = counter.mode
-    return contextlib.nullcontext() if mode is None else compiler_left_out(mode.__torch_dispatch__)
+    if mode is None:
+        return contextlib.nullcontext()
+    return compiler_left_out(type(mode).__torch_dispatch__)
 
 
 @contextlib.contextmanager
