@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,8 +151,8 @@ def _page(run: _Run, most: int) -> str:
         "augmented": augmented,
         "augmentations": config.recipe["augmentation"],
         "recipe": _flat(config.recipe),
-        "versions": dataclasses.asdict(config.versions),
-        "machine": dataclasses.asdict(config.machine),
+        "versions": _flat(dataclasses.asdict(config.versions)),
+        "machine": _flat(dataclasses.asdict(config.machine)),
         "command": repeating_command(config),
         "python": repeating_lines(config),
         "notes": run.notes,
@@ -186,8 +187,10 @@ def _best_epoch(history: History) -> int | None:
 
 
 def _flat(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns settings as words: values of JSON as such, text without quotation marks."""
     return [
-        (name, value if isinstance(value, str) else repr(value)) for name, value in settings.items()
+        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
+        for name, value in settings.items()
     ]
 
 
