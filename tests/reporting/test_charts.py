@@ -114,3 +114,5 @@ def test_names_stay_text_in_every_chart() -> None:
 def test_long_lines_are_thinned_out() -> None:
     svg = lines_chart("a", "t", "loss", [Line("long", [math.sin(i / 50) for i in range(20_000)])])
     assert len(svg) < 20_000
+    seeds = [[math.sin(i / 50 + seed) for i in range(500)] for seed in range(100)]
+    assert len(lines_chart("a", "t", "loss", [Line("many", seeds[0], seeds)])) < 300_000

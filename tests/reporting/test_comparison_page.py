@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shutil
 from pathlib import Path
@@ -166,3 +167,12 @@ def test_pages_of_runs_and_comparisons_share_their_form(
         assert names.count("h1") == names.count("main") == 1
         headings = [int(name[1]) for name in names if name in {"h1", "h2", "h3"}]
         assert all(b <= a + 1 for a, b in itertools.pairwise(headings))
+
+
+def test_a_large_comparison_keeps_within_the_limit(compared_once: Comparison, here: Path) -> None:
+    first = compared_once.runs[0]
+    missing = [dataclasses.replace(first, state="missing", seed=seed) for seed in range(5000)]
+    many = dataclasses.replace(compared_once, runs=(*compared_once.runs, *missing))
+    page = read(fmnistlab.report(many, "page.html"))
+    assert len(page.tables["Every run"]) == 401
+    assert "And 4,604 runs more" in page.text

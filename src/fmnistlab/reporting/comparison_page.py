@@ -25,6 +25,9 @@ _MOST_PAIRS: Final = 20
 _MOST_DISPUTES: Final = 6
 """Pairs whose images are shown."""
 
+MOST_ROWS: Final = 400
+"""Runs, and pairs, in tables and in the numbers inside."""
+
 _MOST_LINES: Final = 7
 _MOST_SEEDS: Final = 100
 """Thin lines of a variant."""
@@ -49,7 +52,7 @@ def comparison_page(comparison: Comparison, path: Path) -> str:
         disputes = _disputes(comparison, answers, found.rows, sprite)
     done = sum(run.state == "done" for run in comparison.runs)
     contents = {
-        "title": " and ".join(list(numbers)[:4]) + (" and others" if len(numbers) > 4 else ""),
+        "title": _title(list(numbers)),
         "comparison": comparison,
         "done": done,
         "finished": done == len(comparison.runs),
@@ -63,10 +66,26 @@ def comparison_page(comparison: Comparison, path: Path) -> str:
         "disputes": disputes,
         "runs_of": {} if answers is None else {n: v.runs for n, v in answers.variants.items()},
         "more_pairs": len(comparison.pairs) > _MOST_DISPUTES,
-        "runs": [(run, _link(run, path)) for run in comparison.runs],
-        "numbers": {"format": 1, **comparison.to_dict(), "folder": None},
+        "pairs": comparison.pairs[:MOST_ROWS],
+        "more": max(0, len(comparison.pairs) - MOST_ROWS),
+        "runs": [(run, _link(run, path)) for run in comparison.runs[:MOST_ROWS]],
+        "more_runs": max(0, len(comparison.runs) - MOST_ROWS),
+        "numbers": _numbers(comparison),
     }
     return render("comparison.html", contents, sprite)
+
+
+def _title(names: Sequence[str]) -> str:
+    if len(names) > 4:
+        return f"{', '.join(names[:3])} and {len(names) - 3} others"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _numbers(comparison: Comparison) -> dict[str, Any]:
+    """Returns the numbers of the page as values of JSON; `comparison.json` has those left out."""
+    found = comparison.to_dict()
+    cut = {name: found[name][:MOST_ROWS] for name in ("runs", "pairs", "verdicts")}
+    return {"format": 1, **found, **cut, "folder": None}
 
 
 def _differences(comparison: Comparison, numbers: dict[str, int]) -> object:
@@ -133,7 +152,7 @@ def _epochs(comparison: Comparison) -> list[tuple[str, list[float], list[float]]
             _mean([_values(history, "loss") for history in histories]),
             _mean([_values(history, "accuracy") for history in histories]),
         )
-        for name, histories in comparison.histories.items()
+        for name, histories in list(comparison.histories.items())[:_MOST_LINES]
         if histories
     ]
 

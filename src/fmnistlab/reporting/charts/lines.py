@@ -23,6 +23,9 @@ from fmnistlab.reporting.charts.frame import (
 HEIGHT: Final = 270.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 92.0, 34.0, 222.0
 _MOST_POINTS: Final = 400
+_MOST_OF_THIN: Final = 12_000
+"""Points of all thin lines together."""
+
 _MOST_MARKS: Final = 25
 _APART: Final = 15.0
 
@@ -67,9 +70,10 @@ def lines_chart(name: str, title: str, label: str, lines: Sequence[Line]) -> Mar
             y_label=label,
         )
     ]
+    of_thin = max(10, _MOST_OF_THIN // max(1, sum(len(one.thin) for one in lines)))
     for number, one in reversed(list(enumerate(lines))):
-        parts += [_path(x, y, values, f"thin s{number % 7}") for values in one.thin]
-        parts.append(_path(x, y, one.values, f"line s{number % 7}"))
+        parts += [_path(x, y, values, f"thin s{number % 7}", of_thin) for values in one.thin]
+        parts.append(_path(x, y, one.values, f"line s{number % 7}", _MOST_POINTS))
         parts += _marks(x, y, one.values, number)
     parts += _names(x, y, lines)
     return chart(name, HEIGHT, title, _description(lines), parts)
@@ -89,9 +93,9 @@ def mark(x: float, y: float, number: int) -> Markup:
     return Markup('<polygon points="{}" class="{}"/>').format(points, kind)
 
 
-def _path(x: Scale, y: Scale, values: Sequence[float], kind: str) -> Markup:
+def _path(x: Scale, y: Scale, values: Sequence[float], kind: str, most: int) -> Markup:
     words, drawing = [], False
-    for at in _chosen(len(values), _MOST_POINTS):
+    for at in _chosen(len(values), most):
         if math.isfinite(values[at]):
             words.append(f"{'L' if drawing else 'M'}{x(at + 1):g} {y(values[at]):g}")
         drawing = math.isfinite(values[at])
