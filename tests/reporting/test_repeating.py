@@ -67,5 +67,4 @@ def test_the_lines_of_python_repeat_the_run(trained_once: Path, here: Path) -> N
     found: dict[str, Any] = {"run_experiment": run_experiment}
     exec(lines, found)
     again = read_config(found["again"].folder)
-    changed = {"started": config.started}
-    assert dataclasses.replace(again, **changed) == config
+    assert dataclasses.replace(again, started=config.started) == config

@@ -28,6 +28,13 @@ _MOST_OF_THIN: Final = 12_000
 
 _MOST_MARKS: Final = 25
 _APART: Final = 15.0
+_CORNERS: Final[tuple[tuple[tuple[float, float], ...], ...]] = (
+    (),
+    ((-1, -1), (1, -1), (1, 1), (-1, 1)),
+    ((0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)),
+    ((0, -1.3), (1.3, 1), (-1.3, 1)),
+)
+"""Of the marks of series, in units of their size; the first one is a dot."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,12 +91,7 @@ def mark(x: float, y: float, number: int) -> Markup:
     kind, size = f"mark s{number % 7}", 3.4
     if number % 4 == 0:
         return Markup('<circle cx="{}" cy="{}" r="{}" class="{}"/>').format(x, y, size, kind)
-    corners = {
-        1: [(-1, -1), (1, -1), (1, 1), (-1, 1)],
-        2: [(0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)],
-        3: [(0, -1.3), (1.3, 1), (-1.3, 1)],
-    }[number % 4]
-    points = " ".join(f"{x + size * a:.2f},{y + size * b:.2f}" for a, b in corners)
+    points = " ".join(f"{x + size * a:.2f},{y + size * b:.2f}" for a, b in _CORNERS[number % 4])
     return Markup('<polygon points="{}" class="{}"/>').format(points, kind)
 
 

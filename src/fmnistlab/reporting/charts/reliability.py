@@ -35,7 +35,7 @@ def reliability_chart(name: str, found: Calibration) -> Markup:
         place = x(part.confidence)
         parts.append(line(place, y(part.interval[0]), place, y(part.interval[1]), "whisker s0"))
         parts.append(mark(place, y(part.accuracy), 0))
-    middle = low + (high - low) * 0.3
+    middle = low + (high - low) * 0.62
     parts.append(text(x(middle) - 8, y(middle) - 8, "as sure as right", anchor="end", kind="note"))
     told = "above" if found.accuracy > found.confidence else "below"
     description = (

@@ -32,6 +32,12 @@ for (const input of document.querySelectorAll(".filter input")) {
     for (const more of document.querySelectorAll("details.more")) more.open = input.id !== "f-all";
   });
 }
+// Who opens a box by keyboard is led into it; the browser leads back.
+for (const box of document.querySelectorAll(".cell")) {
+  box.addEventListener("toggle", (event) => {
+    if (event.newState === "open") box.querySelector(".close").focus();
+  });
+}
 // What is folded is printed too; afterwards it is folded again.
 let opened = [];
 addEventListener("beforeprint", () => {
