@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 import fmnistlab
 
 DOCS = Path(__file__).parent
-HEIGHTS = {"run": 1700, "comparison": 1560}
+HEIGHTS = {"run": 1990, "comparison": 1480}
 COLORS = 96
 
 

@@ -68,7 +68,10 @@ def comparison_page(comparison: Comparison, path: Path) -> str:
         "more_pairs": len(comparison.pairs) > _MOST_DISPUTES,
         "pairs": comparison.pairs[:MOST_ROWS],
         "more": max(0, len(comparison.pairs) - MOST_ROWS),
-        "runs": [(run, _link(run, path)) for run in comparison.runs[:MOST_ROWS]],
+        "runs": [
+            (run, _place(run, comparison.folder), _link(run, path))
+            for run in comparison.runs[:MOST_ROWS]
+        ],
         "more_runs": max(0, len(comparison.runs) - MOST_ROWS),
         "numbers": _numbers(comparison),
     }
@@ -200,6 +203,12 @@ def _disputes(
             }
         )
     return found
+
+
+def _place(run: ComparedRun, folder: Path | None) -> str:
+    """Returns the name of a run folder, with the way to it if it is not the comparison's own."""
+    own = folder is not None and run.folder.is_relative_to(folder)
+    return run.folder.name if own else str(run.folder)
 
 
 def _link(run: ComparedRun, path: Path) -> str | None:
