@@ -171,8 +171,11 @@ def _fastest_threads(model: nn.Module, device: torch.device, config: ExperimentC
     batch = Batch(images, torch.arange(count) % NUM_CLASSES)
     trial = copy.deepcopy(model).train()
     prepare_model(trial, batch)
-    optimizer = config.recipe.make_optimizer(trial)
-    step = make_step(config.execution, trial, optimizer, config.recipe.training_loss, None)
+    recipe = config.recipe
+    if recipe.class_weights:  # which weigh nothing here
+        recipe = recipe.replace(class_weights=())
+    parts = trial, recipe.make_optimizer(trial), recipe.training_loss, None
+    step = make_step(config.execution, *parts, options=recipe.step_options())
     steps = 20
     threads, seconds = fastest_threads(lambda: [step(batch) for _ in range(steps)])
     tried = ", ".join(f"{time / steps * 1000:.2f} ms with {n}" for n, time in seconds.items())
@@ -221,6 +224,7 @@ def _run(
             seed=config.seed,
             execution=config.execution,
             callbacks=[*callbacks, checkpointing],
+            metrics=config.metrics,
         )
         trainer.fit(fit_set, valid_set, resume_from=_to_resume(folder))
         seconds = time.perf_counter() - started
@@ -281,7 +285,7 @@ def _begin(folder: RunFolder, described: RunConfig) -> None:
         return
     begun = read_config(folder.path)
     then = dataclasses.asdict(begun)
-    for part in ("model", "data", "split", "recipe", "seed", "execution"):
+    for part in ("model", "data", "split", "recipe", "metrics", "seed", "execution"):
         for place, old, new in differing(then[part], now[part], part):
             raise ConfigurationError(
                 f"{folder.path}: was started with a different {place}: {old}, and not {new}. "
@@ -304,7 +308,11 @@ def _recorded(
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
     trainer = Trainer.load(
-        folder.checkpoint, model=model, device=config.device, callbacks=callbacks
+        folder.checkpoint,
+        model=model,
+        recipe=config.recipe,
+        device=config.device,
+        callbacks=callbacks,
     )
     trainer.stop_reason = result.stop_reason
     scores = tuple(record.score() for record in result.classes)

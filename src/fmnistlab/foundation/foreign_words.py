@@ -30,7 +30,6 @@ TRAINER: Final = {
     **dict.fromkeys(["accelerator", "devices", "gpus", "cuda"], "it is device"),
     **dict.fromkeys(["verbose", "progress_bar"], "add callbacks.ProgressBar() to callbacks"),
     **dict.fromkeys(["logger"], "add callbacks.LogLines() or callbacks.CsvLog(path) to callbacks"),
-    **dict.fromkeys(["metrics"], "loss and accuracy are always measured"),
     **dict.fromkeys(["module", "net", "network"], "it is model"),
     **_CALLED_SEED,
 }
@@ -45,7 +44,7 @@ FIT: Final = {
         ["validation_split", "val_split"], "split the data first: fit(*train.split(0.2))"
     ),
     **dict.fromkeys(["callbacks", "verbose"], "give callbacks to Trainer(model, callbacks=[...])"),
-    **dict.fromkeys(["seed", "device"], "it is a setting of Trainer"),
+    **dict.fromkeys(["seed", "device", "metrics"], "it is a setting of Trainer"),
     **{name: _setting(name) for name in ("batch_size", "learning_rate", "optimizer", "loss")},
     **dict.fromkeys(
         ["ckpt_path", "checkpoint", "resume", "resume_from_checkpoint"], "it is resume_from"
@@ -64,7 +63,20 @@ RECIPE: Final = {
     **dict.fromkeys(["augment", "augmentations", "transform"], "it is augmentation"),
     **dict.fromkeys(["seed", "device", "callbacks", "execution"], "it is a setting of Trainer"),
     **dict.fromkeys(
-        ["betas", "eps", "nesterov", "amsgrad"],
+        ["clipnorm", "max_norm", "gradient_clip_val", "max_grad_norm"], "it is clip_norm"
+    ),
+    **dict.fromkeys(["clipvalue"], "it is clip_value"),
+    **dict.fromkeys(
+        ["accumulate_grad_batches", "gradient_accumulation_steps"],
+        "it is accumulation_steps, the parts of a batch of batch_size images",
+    ),
+    **dict.fromkeys(["ema", "ema_momentum", "use_ema"], "it is ema_decay"),
+    **dict.fromkeys(["warmup", "warmup_steps", "num_warmup_steps"], "it is warmup_epochs"),
+    **dict.fromkeys(["class_weight"], "it is class_weights"),
+    **dict.fromkeys(["amp", "mixed_precision", "autocast"], "it is precision"),
+    **dict.fromkeys(["param_groups"], "it is parameter_rules"),
+    **dict.fromkeys(
+        ["betas", "eps", "amsgrad"],
         "give a function that makes the optimizer: optimizer=lambda parameters: ...",
     ),
     **_CALLED_RATE,

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from fmnistlab import seeding
+from fmnistlab.data.augmentation.protocol import augmented
 from fmnistlab.data.schema import CLASS_NAMES, NUM_CLASSES, PIXEL_MAX
 from fmnistlab.data.source import load_data
 from fmnistlab.errors import FmnistlabError
@@ -48,10 +48,10 @@ def augmented_samples(config: RunConfig, notes: list[str]) -> Augmented | None:
         config: of the run.
         notes: gets a sentence if there is something that cannot be shown.
     """
-    changes = config.make_recipe().augmentation
-    if not changes:
+    if not config.recipe["augmentation"]:
         return None
     try:
+        changes = config.make_recipe().augmentation
         train, _ = load_data(**config.data.places())
         fit, _ = train.split(config.split.valid_fraction, config.split.seed)
     except FmnistlabError as error:
@@ -61,17 +61,10 @@ def augmented_samples(config: RunConfig, notes: list[str]) -> Augmented | None:
     present = [label for label in range(NUM_CLASSES) if (labels == label).any()]
     firsts = torch.tensor([int((labels == label).argmax()) for label in present])
     plain = fit.data[firsts].unsqueeze(1).to(torch.float32) / PIXEL_MAX
-    shown = [plain]
-    for epoch in range(1, VARIANTS + 1):
-        images = plain
-        uniform = seeding.uniform(
-            sum(c.draws for c in changes), firsts, seed=config.seed, epoch=epoch
-        )
-        for change, numbers in zip(
-            changes, torch.split(uniform, [c.draws for c in changes], 1), strict=True
-        ):
-            images = change(images, numbers)
-        shown.append(images)
+    shown = [
+        plain if epoch == 0 else augmented(plain, firsts, changes, seed=config.seed, epoch=epoch)
+        for epoch in range(1 + VARIANTS)
+    ]
     stacked = torch.stack(shown, dim=1).clamp(0, 1).mul(PIXEL_MAX).round().to(torch.uint8)
     return Augmented(
         tuple(CLASS_NAMES[label] for label in present), stacked.reshape(-1, 28, 28).numpy()
