@@ -30,7 +30,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training"},
         {"callbacks", "metrics", "plots", "recipes"},
         {"experiments"},
-        {"testing"},
+        {"reporting", "testing"},
         {"cli"},
         {"__main__"},
     ],

@@ -18,6 +18,7 @@ from .models.registry import create_model as create_model
 from .models.registry import list_models as list_models
 from .models.registry import load_model as load_model
 from .models.registry import register_model as register_model
+from .reporting.report import report as report
 from .training.recipes.recipe import Recipe as Recipe
 from .training.records.epoch_record import EpochRecord as EpochRecord
 from .training.records.history import History as History

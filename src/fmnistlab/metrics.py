@@ -13,6 +13,8 @@ from fmnistlab.training.records.classification import most_confused as most_conf
 from fmnistlab.training.records.classification import worst_mistakes as worst_mistakes
 from fmnistlab.training.records.epoch_record import EpochRecord as EpochRecord
 from fmnistlab.training.records.history import History as History
+from fmnistlab.training.records.intervals_by_class import ClassIntervals as ClassIntervals
+from fmnistlab.training.records.intervals_by_class import class_intervals as class_intervals
 from fmnistlab.training.records.metrics import Metrics as Metrics
 from fmnistlab.training.records.metrics import wilson_interval as wilson_interval
 from fmnistlab.training.records.predictions import Predictions as Predictions

@@ -161,6 +161,6 @@ def test_the_options_of_a_training_are_settings_of_the_library() -> None:
     settings = build_parser().parse_args(["train", "cnn"]).settings
     fields = {field.name for field in dataclasses.fields(ExperimentConfig)}
     fields |= {field.name for field in dataclasses.fields(Recipe)}
-    assert set(settings) - fields == {"changes", "help", "json", "verbose"}
+    assert set(settings) - fields == {"changes", "help", "json", "report", "verbose"}
     assert settings["learning_rate"] == "--lr"
     assert settings["checkpoint_steps"] == "--checkpoint-steps"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -289,3 +291,24 @@ def test_names_of_layers_and_classes_act_on_no_page() -> None:
     model.add_module(HOSTILE.replace(".", ""), type(HOSTILE, (nn.Flatten,), {})())
     page = checked(summary(model)._repr_html_())
     assert page.rows[1][:2] == [printable(HOSTILE)] * 2
+
+
+COUNTED = """
+import sys, torch, fmnistlab
+
+class Late(torch.nn.Sequential):
+    def forward(self, images):
+        if sys.argv[1] == "late":
+            import torch._dynamo
+        return super().forward(images)
+
+model = Late(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(1352, 10))
+print(fmnistlab.summary(model).flops, "torch._dynamo" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("imported", ["never", "late"])
+def test_torchs_compiler_is_not_imported_for_it(imported: str) -> None:
+    words = [sys.executable, "-W", "error", "-c", COUNTED, imported]
+    found = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert found.stdout.split() == [str(2 * (2 * 9 * 676 + 13_520)), str(imported == "late")]

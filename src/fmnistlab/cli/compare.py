@@ -90,6 +90,7 @@ def _compare(options: argparse.Namespace) -> int:
     from fmnistlab.experiments.comparison.compare import compare
     from fmnistlab.experiments.comparison.request import is_run_folder
     from fmnistlab.experiments.sweep.variant import parse_variant
+    from fmnistlab.reporting.report import report
 
     wanted = {"n_jobs": "a whole number", "smallest": "a number of percentage points"}
     require_numbers(options, wanted)
@@ -114,6 +115,7 @@ def _compare(options: argparse.Namespace) -> int:
             out=options.out,
             fail_fast=options.fail_fast,
         )
+    page = None if comparison.folder is None else report(comparison)
     if options.json:
         output.json_result(comparison.to_dict())
     else:
@@ -121,12 +123,14 @@ def _compare(options: argparse.Namespace) -> int:
         output.result_block(comparison.to_text(width=width))
         if comparison.folder is not None:
             output.result(f"comparison: {_from_here(comparison.folder)}")
+        if page is not None:
+            output.result(f"report: {_from_here(page)}")
     return 1 if comparison.failures else 0
 
 
-def _from_here(folder: Path) -> Path:
+def _from_here(path: Path) -> Path:
     here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _seeds(word: str) -> int | list[int]:

@@ -18,6 +18,7 @@ import fmnistlab.cli.evaluate
 import fmnistlab.cli.models
 import fmnistlab.cli.predict
 import fmnistlab.cli.recipes
+import fmnistlab.cli.report
 import fmnistlab.cli.runs
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
@@ -37,6 +38,7 @@ _COMMANDS = (
     fmnistlab.cli.predict,
     fmnistlab.cli.verify,
     fmnistlab.cli.compare,
+    fmnistlab.cli.report,
     fmnistlab.cli.runs,
     fmnistlab.cli.models,
     fmnistlab.cli.recipes,
@@ -51,6 +53,7 @@ examples:
   fmnistlab evaluate runs/try
   fmnistlab predict runs/try shoe.png
   fmnistlab compare linearnet cnn --seeds 10  which is better, and how sure is that?
+  fmnistlab report runs/try --open            one page of it, as a file
 
 exit codes:
   0 success   1 failure   2 wrong usage   3 bad data   4 bad checkpoint   5 no room or memory

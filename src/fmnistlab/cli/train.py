@@ -100,6 +100,9 @@ def add_parser(
         metavar="S",
         help="... at the first step after S seconds",
     )
+    parser.add_argument(
+        "--report", action="store_true", help="also write report.html into the run folder"
+    )
     parser.set_defaults(command=_train, imports="fmnistlab.experiments.experiment")
 
 
@@ -164,6 +167,10 @@ def _train(options: argparse.Namespace) -> int:
         )
     for note in experiment.notes:
         output.note(note)
+    if options.report:
+        from fmnistlab.reporting.report import report
+
+        report(experiment, model=options.model)
     if options.json:
         output.json_result({"folder": str(experiment.folder), **experiment.result})
         return 0

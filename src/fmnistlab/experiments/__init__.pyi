@@ -2,6 +2,7 @@ from .comparison.compare import compare as compare
 from .comparison.comparison import Comparison as Comparison
 from .comparison.judgement import ComparedPair as ComparedPair
 from .comparison.judgement import ComparedVariant as ComparedVariant
+from .comparison.reading import read_comparison as read_comparison
 from .comparison.runs import ComparedRun as ComparedRun
 from .config import ExperimentConfig as ExperimentConfig
 from .experiment import Experiment as Experiment

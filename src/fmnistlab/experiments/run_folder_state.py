@@ -23,13 +23,15 @@ HISTORY_JSON = "history.json"
 HISTORY_CSV = "history.csv"
 PREDICTIONS = "predictions.safetensors"
 FAILURE = "failure.json"
+REPORT = "report.html"
 LOCK = ".fmnistlab.lock"
 
 FILES: Final = (CONFIG, RESULT, CHECKPOINT, HISTORY_JSON, HISTORY_CSV, PREDICTIONS, FAILURE)
 """What a training writes besides pictures."""
 
 RUN_FILE: Final = re.compile(
-    "|".join(map(re.escape, FILES)) + "|(curves|samples|mistakes|confusion|predictions)\\.png"
+    "|".join(map(re.escape, (*FILES, REPORT)))
+    + "|(curves|samples|mistakes|confusion|predictions)\\.png"
 )
 """Names of the files that a training writes into its folder."""
 

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation import html
+from fmnistlab.foundation.compiler import compiler_left_out
 from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.foundation.terminal import printable
 
@@ -151,6 +152,7 @@ def summary(model: nn.Module, input_size: Sequence[int] = (1, 28, 28)) -> ModelS
         _recorded_layers(plain, counter) as rows,
         torch.no_grad(),
         counter,
+        _compiler_left_out(counter),
     ):
         plain(image)
     parameters = list(plain.parameters())
@@ -187,6 +189,14 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
             # `.data`, so that a backward pass that is still to come may use the buffer.
             buffer.data.copy_(content)
             setattr(module, name, buffer)
+
+
+def _compiler_left_out(counter: FlopCounterMode) -> contextlib.AbstractContextManager[None]:
+    """Keeps torch's compiler from being imported by a counter that is counting."""
+    mode = counter.mode
+    if mode is None:
+        return contextlib.nullcontext()
+    return compiler_left_out(type(mode).__torch_dispatch__)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,9 @@ from .power import smallest_shown as smallest_shown
 from .references import REFERENCES as REFERENCES
 from .references import REPORTED as REPORTED
 from .references import Reference as Reference
+from .reliability import Calibration as Calibration
+from .reliability import ReliabilityBin as ReliabilityBin
+from .reliability import calibration as calibration
 from .single_runs import TwoRuns as TwoRuns
 from .single_runs import chance_to_beat as chance_to_beat
 from .single_runs import holm as holm

@@ -7,12 +7,11 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from fmnistlab.errors import RunFolderError, Terminated
 from fmnistlab.experiments.comparison.comparison import Comparison
-from fmnistlab.experiments.comparison.judgement import judge_pairs, judge_variant
 from fmnistlab.experiments.comparison.pictures import write_pictures
+from fmnistlab.experiments.comparison.reading import RUNS, judged
 from fmnistlab.experiments.comparison.record import (
     ComparisonRecord,
     RequestRecord,
@@ -45,8 +44,6 @@ from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.seeds import checked_jobs
-
-_RUNS: Final = "runs"
 
 _logger = get_logger(__name__)
 
@@ -146,19 +143,16 @@ def compare(
         record = begin(folder, records, asked)
     reasons: dict[Path, str] = {}
     if folder is not None and planned:
-        tasks = missing_tasks(planned, folder / _RUNS, wanted)
+        tasks = missing_tasks(planned, folder / RUNS, wanted)
         _logger.info("%d of %d runs are to be made", len(tasks), len(planned) * len(wanted))
         reasons = _train(tasks, folder, config, n_jobs=n_jobs, fail_fast=fail_fast)
     found = [read_group(group, reasons) for group in (*trained, *ready)]
-    comparison = Comparison(
-        variants=tuple(map(judge_variant, found)),
-        pairs=judge_pairs(found, smallest=smallest, baseline=baseline),
-        runs=tuple(run for part in found for run in part.runs),
+    comparison = judged(
+        found,
         smallest=smallest,
         baseline=baseline,
         extended=() if record is None else record.extensions,
         folder=folder,
-        histories={part.group.name: part.histories for part in found},
     )
     if folder is not None and record is not None:
         _write(folder, record, comparison, pictures=pictures)
@@ -195,7 +189,7 @@ def _groups(planned: Sequence[Planned], folder: Path, seeds: Sequence[int]) -> l
         Group(
             variant.name,
             variant.training,
-            {seed: variant.folder(folder / _RUNS, seed) for seed in seeds},
+            {seed: variant.folder(folder / RUNS, seed) for seed in seeds},
         )
         for variant in planned
     ]

@@ -23,7 +23,7 @@ from fmnistlab.foundation.json_text import json_text
 COMPARISON: Final = "comparison.json"
 """Name of the file in the folder of a comparison."""
 
-COMPARISON_FILE: Final = re.compile(r"comparison\.(json|md|tex)|[a-z-]+\.png")
+COMPARISON_FILE: Final = re.compile(r"comparison\.(json|md|tex)|report\.html|[a-z-]+\.png")
 """Names of the files that a comparison writes into its folder."""
 
 _PATIENCE: Final = 120.0

@@ -46,9 +46,19 @@ class Planned(NamedTuple):
     steps: int
 
     def folder(self, parent: Path, seed: int) -> Path:
-        """Returns the run folder for a seed: MODEL-sSEED-KEY, which no other training shares."""
-        model = safe_name(self.training.model.name)
-        return parent / f"{model}-s{seed}-{self.training.key(seed)}"
+        """Returns the run folder for a seed; see `planned_folder`."""
+        return planned_folder(parent, self.training, seed)
+
+
+def planned_folder(parent: Path, training: TrainingIdentity, seed: int) -> Path:
+    """Returns the run folder of a training: MODEL-sSEED-KEY, which no other training shares.
+
+    Args:
+        parent: the folder that the run folders are in.
+        training: what its runs have in common.
+        seed: of the run.
+    """
+    return parent / f"{safe_name(training.model.name)}-s{seed}-{training.key(seed)}"
 
 
 def plan_variants(

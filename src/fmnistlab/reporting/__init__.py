@@ -1,0 +1,1 @@
+"""One page of everything: a run or a comparison as one HTML file that needs nothing else."""
