@@ -27,10 +27,23 @@ def judged(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 @given(judged())
 def test_candidates_are_those_of_cleanlab(case: tuple[np.ndarray, np.ndarray]) -> None:
-    cleanlab = pytest.importorskip("cleanlab.filter", reason="cleanlab is the oracle")
+    """But where several classes are claimed and the most probable one is not among them.
+
+    The paper takes the most probable of those that are claimed, cleanlab 2.9 of all.
+    """
+    cleanlab = pytest.importorskip("cleanlab", reason="cleanlab is the oracle")
     labels, chances = case
-    mask = cleanlab.find_label_issues(labels, chances, filter_by="confident_learning", n_jobs=1)
-    assert sorted(label_candidates(labels, chances).tolist()) == np.flatnonzero(mask).tolist()
+    usual = cleanlab.count.get_confident_thresholds(labels, chances)
+    claimed = chances >= usual - 1e-6
+    best_is_claimed = claimed[np.arange(len(labels)), chances.argmax(axis=1)]
+    alike = best_is_claimed | (claimed.sum(axis=1) < 2)
+    mask = cleanlab.filter.find_label_issues(
+        labels, chances, filter_by="confident_learning", n_jobs=1
+    )
+    found = np.zeros(len(labels), bool)
+    found[label_candidates(labels, chances)] = True
+    assert (found == mask)[alike].all()
+    assert (found <= mask).all()
 
 
 def test_an_example_by_hand() -> None:

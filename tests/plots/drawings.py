@@ -122,6 +122,13 @@ drawings: dict[str, Callable[[], Figure]] = {
     "curves of many epochs": lambda: plots.plot_curves(history(300, validate_every=7)),
     "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, title="some images"),
     "bare images": lambda: plots.plot_images(pictures(3)),
+    "pairs": lambda: plots.plot_pairs(
+        pictures(7), pictures(7), ["Shirt, 12345\nShirt, 7\n2.1 grey levels"] * 7, title="pairs"
+    ),
+    "one pair with long titles": lambda: plots.plot_pairs(
+        pictures(1), pictures(1), [LONG], title=LONG * 4
+    ),
+    "bare pairs": lambda: plots.plot_pairs(pictures(3), pictures(3)),
     "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
     "mistakes": lambda: plots.plot_mistakes(pictures(20), labels(20), sure_of(labels(20).flip(0))),
     "one mistake": lambda: plots.plot_mistakes(pictures(1), labels(1), sure_of(labels(1) + 9)),
@@ -177,6 +184,9 @@ drawings: dict[str, Callable[[], Figure]] = {
     ),
 }
 on_given_figures: dict[str, Callable[[], Figure]] = {
+    "pairs on a small figure": lambda: plots.plot_pairs(
+        pictures(9), pictures(9), [LONG] * 9, title=LONG, figure=Figure(figsize=(5, 3))
+    ),
     "curves on a small figure": lambda: plots.plot_curves(
         history(10), title=LONG, figure=Figure(figsize=(6, 4.5))
     ),
