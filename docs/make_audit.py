@@ -89,15 +89,15 @@ def tell_accuracies(runs: Path, quick: Audit, whole: Audit, by_runs: dict[str, A
     rows = []
     right = {model: accuracies(runs, model) for model in ("linearnet", "cnn")}
     for words, dropped in without.items():
-        row: list[object] = [words]
-        for hits, names in right.values():
-            kept = np.array([name not in dropped for name in names])
-            row += [int(kept.sum())] if len(row) == 1 else []
-            row.append(float(hits[:, kept].mean()))
-        rows.append([*row, row[3] - row[2]])  # type: ignore[operator]
+        kept = {
+            model: np.array([name not in dropped for name in names])
+            for model, (_, names) in right.items()
+        }
+        linearnet, cnn = (float(hits[:, kept[model]].mean()) for model, (hits, _) in right.items())
+        rows.append([words, int(kept["cnn"].sum()), linearnet, cnn, cnn - linearnet])
     columns = ["test images", "images"]
     numbers = [Column(name, ".4f") for name in ("linearnet", "cnn", "difference")]
-    print(markdown_table([*columns, *numbers], rows))  # type: ignore[arg-type]
+    print(markdown_table([*columns, *numbers], rows))
 
 
 if __name__ == "__main__":

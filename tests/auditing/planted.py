@@ -16,7 +16,7 @@ def with_faults() -> FashionMNISTCSV:
     images[3] = images[0]
     images[5] = images[1, :, ::-1]
     images[7] = images[2]
-    images[7, 4, :14] += 20
+    images[7, 1, :14] += 20
     images[9] = 0
     return FashionMNISTCSV.from_arrays(images, labels, name="planted")
 

@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import fmnistlab
 from fmnistlab import FashionMNISTCSV, register_model
 from fmnistlab.auditing import out_of_fold
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.testing import tiny_dataset
 from fmnistlab.training.recipes.recipe import Recipe
+
+RECIPE = Recipe(epochs=1, batch_size=16)
 
 seen_by: list[tuple[set[int], set[int]]] = []
 """Of each model the rows that it learned from and those that it was asked about."""
@@ -35,8 +38,24 @@ class Watched(nn.Module):
 
 def numbered(count: int) -> FashionMNISTCSV:
     data = tiny_dataset(count)
+    data.data[:, 0] = 0
     data.data[:, 0, 0] = torch.arange(count)
     return data
+
+
+def check_rounds(models: int, groups: np.ndarray) -> None:
+    """Each image is judged once by each round, by a model that saw nothing of its group."""
+    count = len(groups)
+    trained = [(learned, told) for learned, told in seen_by if len(learned) > count // 2]
+    assert len(trained) == models
+    judged_rows: list[int] = []
+    for learned, told in trained:
+        judged = {*range(count)} - learned
+        assert judged <= told
+        assert not {*groups[[*learned]]} & {*groups[[*judged]]}
+        judged_rows += judged
+    rounds = len(judged_rows) // count
+    assert sorted(judged_rows) == sorted([*range(count)] * rounds)
 
 
 def test_each_image_is_judged_by_models_that_saw_neither_it_nor_its_double() -> None:
@@ -44,29 +63,23 @@ def test_each_image_is_judged_by_models_that_saw_neither_it_nor_its_double() -> 
     seen_by.clear()
     groups = np.arange(80) // 2
     chances = out_of_fold(
-        numbered(80),
-        "watched",
-        recipe=Recipe(epochs=1, batch_size=16),
-        folds=4,
-        seeds=2,
-        groups=groups,
-        device="cpu",
+        numbered(80), "watched", recipe=RECIPE, folds=4, seeds=2, groups=groups, device="cpu"
     )
     assert chances.shape == (80, 10)
     assert np.allclose(chances.sum(axis=1), 1)
-    asked = [rows for _, rows in seen_by if rows and len(_) > 40]
-    trained = [(learned, told) for learned, told in seen_by if len(learned) > 40]
-    assert len(trained) == 8
-    for learned, told in trained:
-        judged = {*range(80)} - learned
-        assert judged <= told
-        assert not {row // 2 for row in learned} & {row // 2 for row in judged}
-    for seed in range(2):
-        judged_rows = [
-            row for learned, _ in trained[4 * seed : 4 * seed + 4] for row in {*range(80)} - learned
-        ]
-        assert sorted(judged_rows) == list(range(80))
-    assert asked
+    check_rounds(8, groups)
+
+
+def test_an_audit_keeps_the_doubles_that_it_found_in_one_fold() -> None:
+    register_model("watched")(Watched)
+    seen_by.clear()
+    data = numbered(80)
+    data.data[40:, 1:] = data.data[:40, 1:]  # but for the first row, which has the number
+    found = fmnistlab.audit(
+        data, model="watched", recipe=RECIPE, near=200 / 28, folds=4, seeds=1, device="cpu"
+    )
+    assert len({*found.groups[0]}) == 40
+    check_rounds(4, found.groups[0])
 
 
 def test_a_class_that_is_too_rare_is_refused() -> None:

@@ -37,14 +37,9 @@ def said_of(count: int, seed: int) -> RunPredictions:
 def test_counts_are_those_of_each_image_by_its_hash(count: int, one: int, other: int) -> None:
     sides = said_of(count, one), said_of(count, other)
     found = disagreement(*sides)
+    keys = [[bytes(name.tolist()) for name in side.images] for side in sides]
     labels, right = (
-        [
-            {
-                bytes(name.tolist()): int(value)
-                for name, value in zip(side.images, what, strict=True)
-            }
-            for side, what in zip(sides, whats, strict=True)
-        ]
+        [dict(zip(key, what.tolist(), strict=True)) for key, what in zip(keys, whats, strict=True)]
         for whats in ([side.labels for side in sides], [side.correct for side in sides])
     )
     names = list(labels[0])

@@ -14,7 +14,7 @@ import torch
 
 from fmnistlab.auditing.confident_learning import label_candidates
 from fmnistlab.auditing.drift import drift_between
-from fmnistlab.auditing.equal_images import equal_rows, mirrored_rows
+from fmnistlab.auditing.equal_images import rows_of_equal, rows_of_mirrored
 from fmnistlab.auditing.findings import (
     AuditedImage,
     AuditedPart,
@@ -24,6 +24,7 @@ from fmnistlab.auditing.findings import (
 )
 from fmnistlab.auditing.judges import Judges, Trainings, chosen_judges
 from fmnistlab.auditing.near_images import FARTHEST, NearSearch
+from fmnistlab.auditing.places import Places
 from fmnistlab.auditing.result import Audit
 from fmnistlab.data.content_hash import image_hashes
 from fmnistlab.data.dataset import FashionMNISTCSV
@@ -40,6 +41,8 @@ NEAR: Final = 10.0
 
 MOST_PAIRS: Final = 100_000
 """Near duplicates that are kept."""
+
+_AT_ONCE: Final = 4_096
 
 _logger = get_logger(__name__)
 
@@ -90,14 +93,14 @@ def audit(
     named = _named(parts)
     joined = named[0] if len(named) == 1 else _joined(named)
     images = joined.data.numpy()
-    places = _places(named, images)
-    equal = equal_rows(images)
+    places = Places(named, image_hashes(images))
+    equal = rows_of_equal(places.names)
     pairs, complete = _near_pairs(images, places, equal, near)
     notes = _notes_on_pairs(near, complete, len(pairs))
     result = Audit(
         parts=tuple(map(_described, named)),
         equal=_groups(places, equal, mirrored=False),
-        mirrored=_groups(places, mirrored_rows(images), mirrored=True),
+        mirrored=_groups(places, rows_of_mirrored(images, places.names), mirrored=True),
         near=pairs,
         near_distance=complete,
         constant=_constant(images, places),
@@ -113,18 +116,14 @@ def audit(
     return result if judges is None else _with_labels(result, judges, joined, places)
 
 
-def _with_labels(
-    result: Audit, judges: Judges, joined: FashionMNISTCSV, places: Sequence[AuditedImage]
-) -> Audit:
+def _with_labels(result: Audit, judges: Judges, joined: FashionMNISTCSV, places: Places) -> Audit:
     """Returns an audit with the labels in doubt, or with a note why there are none."""
     labels = joined.targets.numpy()
     reason = judges.why_not(labels)
     if reason is not None:
         note = f"labels were not checked: {reason}."
         return dataclasses.replace(result, notes=(*result.notes, note))
-    chances = judges.probabilities(
-        joined, [place.sha256 for place in places], np.concatenate(result.groups)
-    )
+    chances = judges.probabilities(joined, places.names, np.concatenate(result.groups))
     known = np.flatnonzero(np.isfinite(chances).all(axis=1))
     rows = known[label_candidates(labels[known], chances[known])]
     candidates = tuple(
@@ -177,23 +176,11 @@ def _joined(parts: Sequence[FashionMNISTCSV]) -> FashionMNISTCSV:
     )
 
 
-def _places(
-    parts: Sequence[FashionMNISTCSV], images: UInt8[np.ndarray, "n 28 28"]
-) -> list[AuditedImage]:
-    rows = ((part.name, row, int(label)) for part in parts for row, label in _labels(part))
-    return [
-        AuditedImage(name, row, label, sha256.tobytes().hex())
-        for (name, row, label), sha256 in zip(rows, image_hashes(images), strict=True)
-    ]
-
-
-def _labels(part: FashionMNISTCSV) -> list[tuple[int, int]]:
-    return list(enumerate(part.targets.tolist()))
-
-
 def _described(part: FashionMNISTCSV) -> AuditedPart:
     # All pixels are 0 to 255, so their counts tell everything, exactly.
-    counts = np.bincount(part.data.numpy().reshape(-1), minlength=PIXEL_MAX + 1)
+    counts = np.zeros(PIXEL_MAX + 1, np.int64)
+    for images in part.data.split(_AT_ONCE):
+        counts += np.bincount(images.numpy().reshape(-1), minlength=PIXEL_MAX + 1)
     levels = np.arange(PIXEL_MAX + 1) / PIXEL_MAX
     mean = float(counts @ levels) / counts.sum()
     variance = float(counts @ (levels - mean) ** 2) / counts.sum()
@@ -209,14 +196,12 @@ def _described(part: FashionMNISTCSV) -> AuditedPart:
 
 
 def _groups(
-    places: Sequence[AuditedImage], groups: Sequence[tuple[int, ...]], *, mirrored: bool
+    places: Places, groups: Sequence[tuple[int, ...]], *, mirrored: bool
 ) -> tuple[EqualImages, ...]:
     return tuple(EqualImages(tuple(places[row] for row in rows), mirrored) for rows in groups)
 
 
-def _constant(
-    images: UInt8[np.ndarray, "n 28 28"], places: Sequence[AuditedImage]
-) -> tuple[AuditedImage, ...]:
+def _constant(images: UInt8[np.ndarray, "n 28 28"], places: Places) -> tuple[AuditedImage, ...]:
     flat = images.reshape(len(images), -1)
     rows = np.flatnonzero(flat.min(axis=1) == flat.max(axis=1))
     return tuple(places[row] for row in rows.tolist())
@@ -224,7 +209,7 @@ def _constant(
 
 def _near_pairs(
     images: UInt8[np.ndarray, "n 28 28"],
-    places: Sequence[AuditedImage],
+    places: Places,
     equal: Sequence[tuple[int, ...]],
     near: float | None,
 ) -> tuple[tuple[NearPair, ...], float | None]:

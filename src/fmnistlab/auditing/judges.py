@@ -19,7 +19,7 @@ from fmnistlab.experiments.records.predictions import read_predictions
 from fmnistlab.experiments.sweep.found import find_runs
 from fmnistlab.foundation.checks import whole_number
 from fmnistlab.models.registry import list_models
-from fmnistlab.shapes import Float, Int64
+from fmnistlab.shapes import Float, Int64, UInt8
 from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
 
 
@@ -38,14 +38,14 @@ class Judges(Protocol):
     def probabilities(
         self,
         data: FashionMNISTCSV,
-        names: Sequence[str],
+        names: UInt8[np.ndarray, "rows 32"],
         groups: Int64[np.ndarray, "rows"],
     ) -> Float[np.ndarray, "rows classes"]:
         """Returns probabilities, not-a-number for images that they know nothing of.
 
         Args:
             data: the images.
-            names: SHA-256 of their pixels, 64 hexadecimal digits each.
+            names: SHA-256 of their pixels.
             groups: equal numbers for images that are doubles of each other.
         """
         ...
@@ -84,7 +84,7 @@ class Trainings:
     def probabilities(
         self,
         data: FashionMNISTCSV,
-        names: Sequence[str],
+        names: UInt8[np.ndarray, "rows 32"],
         groups: Int64[np.ndarray, "rows"],
     ) -> Float[np.ndarray, "rows classes"]:
         """Trains, and returns what is said of each image by models that never saw it."""
@@ -146,12 +146,12 @@ class Runs:
     def probabilities(
         self,
         data: FashionMNISTCSV,
-        names: Sequence[str],
+        names: UInt8[np.ndarray, "rows 32"],
         groups: Int64[np.ndarray, "rows"],
     ) -> Float[np.ndarray, "rows classes"]:
         """Returns the mean over runs for each image that a run was tested on."""
         unknown = np.full(NUM_CLASSES + 1, np.nan)
-        sums = np.array([self._sums.get(bytes.fromhex(name), unknown) for name in names])
+        sums = np.array([self._sums.get(name.tobytes(), unknown) for name in names])
         return sums[:, :-1] / sums[:, -1:]
 
 
