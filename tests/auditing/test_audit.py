@@ -202,6 +202,17 @@ def test_transforms_do_not_stand_between_the_audit_and_the_pixels() -> None:
     assert found.candidates is not None
 
 
+def test_names_of_parts_are_only_text() -> None:
+    data = with_faults()
+    data.name = "<img onerror='x'>\x1b[31m|$a$"
+    found = fmnistlab.audit(data, data.select([20, 21]))
+    for text in (str(found), found.to_markdown(), found._repr_html_()):
+        assert "\x1b" not in text
+    assert "<img" not in found._repr_html_()
+    assert json.loads(found.to_json())["parts"][0]["name"] == data.name
+    found.plot_near().draw_without_rendering()
+
+
 def test_pictures_show_the_pairs_in_order(found: Audit) -> None:
     figure = found.plot_near()
     left, right = figure.axes

@@ -140,8 +140,8 @@ def _with_labels(result: Audit, judges: Judges, joined: FashionMNISTCSV, places:
         unknown = len(labels) - len(known)
         notes = (
             *notes,
-            f"labels of {unknown:,} images were not checked: {judges.words} were not tested on "
-            "them. The name of a model in the place of runs checks all.",
+            f"labels of {unknown:,} images were not checked: they are in the test set of none of "
+            f"{judges.words}. The name of a model in the place of runs checks all.",
         )
     return dataclasses.replace(
         result,

@@ -22,6 +22,7 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation import html
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.tables import format_table, markdown_table
+from fmnistlab.foundation.terminal import printable
 from fmnistlab.shapes import Int64
 
 if TYPE_CHECKING:
@@ -156,12 +157,12 @@ class Audit:
             most: lines of each table.
             width: characters that a line of a table should not exceed.
         """
-        facts = facts_of(self)
+        facts = [(printable(name), printable(words)) for name, words in facts_of(self)]
         wide = max(len(name) for name, _ in facts)
         lines = [f"{name.ljust(wide)}  {words}" for name, words in facts]
         for title, columns, rows in tables_of(self, most):
             lines += ["", format_table(columns, rows, title=title, width=width)]
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*lines, *(f"note: {printable(note)}" for note in self.notes)])
 
     def to_markdown(self, *, most: int = SHOWN) -> str:
         """Returns facts and tables in GitHub's Markdown.
