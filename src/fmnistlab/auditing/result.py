@@ -173,7 +173,7 @@ class Audit:
         lines = [markdown_table(["what", "found"], facts_of(self))]
         for title, columns, rows in tables_of(self, most):
             lines += ["", f"{title}:", "", markdown_table(columns, rows)]
-        return "\n".join([*lines, *(f"\n{note}" for note in self.notes)])
+        return "\n".join([*lines, *(f"\n{printable(note)}" for note in self.notes)])
 
     def __str__(self) -> str:
         return self.to_text()
