@@ -108,7 +108,9 @@ def test_drift_is_measured_between_each_two_parts() -> None:
     assert bright.brightness == pytest.approx(50 / 255, abs=0.01)
     assert bright.brightness_d == 1
     assert bright.labels_p < 1e-6
-    assert bright.labels_v == pytest.approx(np.sqrt(140 / 2 / 200))
+    # 10 images of each class against 34, 33 and 33 of the first three.
+    chi_square = 2 * (12**2 / 22 + 2 * 11.5**2 / 21.5 + 7 * 5**2 / 5)
+    assert bright.labels_v == pytest.approx(np.sqrt(chi_square / 200))
 
 
 def test_labels_are_checked_by_models_that_never_saw_the_image() -> None:

@@ -83,7 +83,7 @@ def test_neither_order_nor_names_of_classes_matter(
     assert {*order[found]} == {*label_candidates(labels, chances)}
 
 
-@pytest.mark.parametrize(("labels", "rows"), [([0, 1, 2], 2), ([0, 10], 2), ([0, -1], 2)])
+@pytest.mark.parametrize(("labels", "rows"), [([0, 10], 2), ([0, -1], 2)])
 def test_what_does_not_belong_together_is_refused(labels: list[int], rows: int) -> None:
     with pytest.raises(ConfigurationError, match="do not belong"):
         label_candidates(np.array(labels), np.full((rows, 10), 0.1))

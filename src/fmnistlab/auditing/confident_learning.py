@@ -50,6 +50,6 @@ def label_candidates(
     usual = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
     claimed = probabilities >= usual - _ROUNDING
     guess = np.where(claimed, probabilities, -1.0).argmax(axis=1)
-    doubted = claimed.any(axis=1) & (guess != labels) & (probabilities.argmax(axis=1) != labels)
+    doubted = claimed.any(axis=1) & (guess != labels) & (given < probabilities.max(axis=1))
     candidates = np.flatnonzero(doubted)
     return candidates[np.argsort(given[candidates], kind="stable")]

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,34 +21,6 @@ from fmnistlab.foundation.checks import whole_number
 from fmnistlab.models.registry import list_models
 from fmnistlab.shapes import Float, Int64, UInt8
 from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
-
-
-class Judges(Protocol):
-    """What says how probable each class is, of images that it never learned from."""
-
-    @property
-    def words(self) -> str:
-        """Who they are."""
-        ...
-
-    def why_not(self, labels: Int64[np.ndarray, "rows"]) -> str | None:
-        """Returns why they cannot judge such labels, in words; None if they can."""
-        ...
-
-    def probabilities(
-        self,
-        data: FashionMNISTCSV,
-        names: UInt8[np.ndarray, "rows 32"],
-        groups: Int64[np.ndarray, "rows"],
-    ) -> Float[np.ndarray, "rows classes"]:
-        """Returns probabilities, not-a-number for images that they know nothing of.
-
-        Args:
-            data: the images.
-            names: SHA-256 of their pixels.
-            groups: equal numbers for images that are doubles of each other.
-        """
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +59,13 @@ class Trainings:
         names: UInt8[np.ndarray, "rows 32"],
         groups: Int64[np.ndarray, "rows"],
     ) -> Float[np.ndarray, "rows classes"]:
-        """Trains, and returns what is said of each image by models that never saw it."""
+        """Trains, and returns what is said of each image by models that never saw it.
+
+        Args:
+            data: the images.
+            names: SHA-256 of their pixels.
+            groups: equal numbers for images that are doubles of each other.
+        """
         return out_of_fold(
             data,
             self.model,
@@ -149,10 +127,24 @@ class Runs:
         names: UInt8[np.ndarray, "rows 32"],
         groups: Int64[np.ndarray, "rows"],
     ) -> Float[np.ndarray, "rows classes"]:
-        """Returns the mean over runs for each image that a run was tested on."""
+        """Returns the mean over runs for each image that a run was tested on.
+
+        Args:
+            data: the images.
+            names: SHA-256 of their pixels.
+            groups: equal numbers for images that are doubles of each other.
+        """
         unknown = np.full(NUM_CLASSES + 1, np.nan)
         sums = np.array([self._sums.get(name.tobytes(), unknown) for name in names])
         return sums[:, :-1] / sums[:, -1:]
+
+
+Judges: TypeAlias = Trainings | Runs
+"""What says how probable each class is, of images that it never learned from.
+
+Both have `words` (who they are), `why_not` (why they cannot judge such labels, in words; None if
+they can) and `probabilities` (not-a-number for images that they know nothing of).
+"""
 
 
 def chosen_judges(
