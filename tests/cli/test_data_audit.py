@@ -111,8 +111,8 @@ def test_a_whole_test_set_is_predicted_with_the_hash_of_each_image(
     assert [test.class_to_idx[image["true"]] for image in said] == test.targets.tolist()
     assert run(["predict", "out", "--split", "test"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 52
-    # Of single images the hash is told too.
-    assert run(["predict", "out", "fashion-mnist_test.csv.gz:7", "--json"]) == 0
+    # Of single images the hash is told too, wherever the options stand.
+    assert run(["predict", "out", "--json", "fashion-mnist_test.csv.gz:7"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["sha256"] == names[7]
 
 
@@ -134,6 +134,7 @@ def test_two_runs_are_told_to_disagree(tiny: Path, capsys: pytest.CaptureFixture
     ("words", "told"),
     [
         (["--split", "test", "bundled:0"], "name no IMAGE"),
+        (["bundled:0", "--split", "test"], "name no IMAGE"),
         (["--split", "test", "--picture", "p.png"], "name no IMAGE"),
         (["--against", "out"], "add --split test"),
         ([], "There is nothing to predict"),

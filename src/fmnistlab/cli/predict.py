@@ -47,15 +47,17 @@ def add_parser(
     parser.add_argument(
         "run", metavar="RUN", type=path_argument, help="a folder that `train` wrote"
     )
-    parser.add_argument(
+    images = parser.add_argument(
         "images",
         metavar="IMAGE",
-        nargs="*",
+        nargs="+",
         type=name_argument,
         help="a picture file (PNG, JPEG, ...), or rows of a CSV file: FILE.csv takes all, "
         "FILE.csv:7 one, FILE.csv:3,5,10-12 a list; the first row is 0. bundled:0-9 are rows of "
         "the test set that ships with fmnistlab",
     )
+    # With nargs="*" argparse would see none where an option stands between RUN and IMAGE.
+    images.required = False
     parser.add_argument(
         "--invert",
         action="store_true",
