@@ -158,7 +158,7 @@ def main() -> None:
     data = FashionMNISTCSV.bundled("train").select(range(IMAGES))
     fraction = [Column("recall", ".3f"), Column("precision", ".3f")]
     print(markdown_table(["planted", "pairs", *fraction], doubles(data.data.numpy())), flush=True)
-    columns = ["flipped", "by", "labels", "candidates", *reversed(fraction)]
+    columns: list[str | Column] = ["flipped", "by", "labels", "candidates", *reversed(fraction)]
     columns += [Column("found among as many first", ".3f"), Column("seconds", ".0f")]
     print()
     print(markdown_table(columns, labels(data, options)))

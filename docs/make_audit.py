@@ -22,7 +22,7 @@ import fmnistlab
 from fmnistlab import plots
 from fmnistlab.auditing import Audit
 from fmnistlab.experiments import find_runs, read_predictions
-from fmnistlab.foundation.tables import Column, markdown_table
+from fmnistlab.foundation.tables import Cell, Column, markdown_table
 
 IMAGES = Path(__file__).parent / "images"
 FOLDS, SEEDS, EPOCHS = 3, 3, 8
@@ -88,7 +88,7 @@ def tell_accuracies(runs: Path, quick: Audit, whole: Audit, by_runs: dict[str, A
             for model, found in by_runs.items()
         },
     }
-    rows = []
+    rows: list[list[Cell]] = []
     right = {model: accuracies(runs, model) for model in ("linearnet", "cnn")}
     for words, dropped in without.items():
         kept = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,7 +180,8 @@ def test_impossible_questions_are_refused_before_anything_is_searched(here: Path
     data = tiny_dataset(40)
     with pytest.raises(ConfigurationError, match="at least one data set"):
         fmnistlab.audit()
-    for options in ({"near": 300}, {"folds": 1}, {"seeds": 0}, {"epochs": 0}):
+    impossible: list[dict[str, Any]] = [{"near": 300}, {"folds": 1}, {"seeds": 0}, {"epochs": 0}]
+    for options in impossible:
         with pytest.raises(ConfigurationError, match=next(iter(options))):
             fmnistlab.audit(data, model="linearnet", **options)
     with pytest.raises(UnknownModelError, match="lineernet"):

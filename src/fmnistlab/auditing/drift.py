@@ -63,4 +63,5 @@ def drift_between(one: FashionMNISTCSV, other: FashionMNISTCSV) -> Drift:
 def _brightness(part: FashionMNISTCSV) -> Float[np.ndarray, "n"]:
     """Returns the mean brightness of each image, 0 to 1."""
     sums = part.data.numpy().reshape(-1, PIXELS).sum(axis=1, dtype=np.int64)
-    return sums / (PIXELS * PIXEL_MAX)
+    brightness: np.ndarray = sums / (PIXELS * PIXEL_MAX)
+    return brightness

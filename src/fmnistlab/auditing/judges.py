@@ -93,7 +93,7 @@ class Runs:
     def __init__(self, folders: Sequence[str | os.PathLike[str]]) -> None:
         done = [run for run in find_runs(folders) if run.state == "done"]
         if not done:
-            places = ", ".join(map(os.fspath, folders))
+            places = ", ".join(os.fspath(folder) for folder in folders)
             raise ConfigurationError(
                 f"There is no finished run at or below {places}; `fmnistlab train` makes such "
                 "folders. Or give the name of a model, to be trained for this."
@@ -136,7 +136,8 @@ class Runs:
         """
         unknown = np.full(NUM_CLASSES + 1, np.nan)
         sums = np.array([self._sums.get(name.tobytes(), unknown) for name in names])
-        return sums[:, :-1] / sums[:, -1:]
+        chances: np.ndarray = sums[:, :-1] / sums[:, -1:]
+        return chances
 
 
 Judges: TypeAlias = Trainings | Runs

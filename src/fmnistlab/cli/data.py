@@ -19,7 +19,7 @@ _DEFAULT_PICTURE = Path("fashion-mnist-samples.png")
 
 
 def add_parser(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Parser],
     common: Parser,
 ) -> None:
     """Adds the command."""

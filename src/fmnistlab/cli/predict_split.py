@@ -75,7 +75,7 @@ def _as_table(said: RunPredictions) -> str:
     from fmnistlab.data.schema import CLASS_NAMES
     from fmnistlab.foundation.tables import Column, format_table
 
-    columns = [Column("row", "d"), "sha256", "predicted", "probability", "true"]
+    columns: list[str | Column] = [Column("row", "d"), "sha256", "predicted", "probability", "true"]
     rows = [
         (row, bytes(sha256).hex()[:12], CLASS_NAMES[label], probability, CLASS_NAMES[true])
         for row, (sha256, label, probability, true) in enumerate(

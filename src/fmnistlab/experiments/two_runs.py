@@ -112,7 +112,8 @@ class Disagreement:
     def _rows(self) -> list[int]:
         rows = np.flatnonzero(self.differ)
         sure = (self._sure(self.one) + self._sure(self.other))[rows]
-        return rows[np.argsort(-sure, kind="stable")].tolist()
+        surest_first: list[int] = rows[np.argsort(-sure, kind="stable")].tolist()
+        return surest_first
 
     def _sure(self, side: RunPredictions) -> np.ndarray:
         return side.probabilities.max(dim=1).values.double().numpy()

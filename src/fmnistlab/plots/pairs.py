@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from fmnistlab.data.schema import IMAGE_SIZE
 from fmnistlab.errors import ConfigurationError
@@ -62,7 +62,7 @@ def plot_pairs(
             axes = grid.axes(cell, left=place, top=above, width=_SIDE, height=_SIDE)
             show_image(axes, picture)
             if shown and side == 0:
-                height = 1 + 0.04 / _SIDE
-                look = {"fontsize": SMALL * grid.scale, "color": INK, "va": "bottom"}
-                axes.text(0, height, shown[cell], transform=axes.transAxes, **look, **LITERAL)
+                place_above = 0.0, 1 + 0.04 / _SIDE
+                look: dict[str, Any] = {"fontsize": SMALL * grid.scale, "color": INK}
+                axes.text(*place_above, shown[cell], transform=axes.transAxes, **look, **LITERAL)
     return grid.figure
