@@ -62,7 +62,7 @@ def plot_pairs(
             axes = grid.axes(cell, left=place, top=above, width=_SIDE, height=_SIDE)
             show_image(axes, picture)
             if shown and side == 0:
-                place_above = 0.0, 1 + 0.04 / _SIDE
                 look: dict[str, Any] = {"fontsize": SMALL * grid.scale, "color": INK}
-                axes.text(*place_above, shown[cell], transform=axes.transAxes, **look, **LITERAL)
+                look["transform"] = axes.transAxes
+                axes.text(0.0, 1 + 0.04 / _SIDE, shown[cell], **look, **LITERAL)
     return grid.figure
