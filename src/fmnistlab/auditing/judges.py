@@ -20,7 +20,8 @@ from fmnistlab.experiments.sweep.found import find_runs
 from fmnistlab.foundation.checks import whole_number
 from fmnistlab.models.registry import list_models
 from fmnistlab.shapes import Float, Int64, UInt8
-from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.setting_checks import checked_epochs
 
 
 @dataclasses.dataclass(frozen=True)
