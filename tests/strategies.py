@@ -17,6 +17,7 @@ from fmnistlab.training.records.history import EpochRecord
 
 any_float = st.floats(allow_nan=True, allow_infinity=True)
 finite_float = st.floats(allow_nan=False, allow_infinity=False)
+metric_names = st.sampled_from(["macro_f1", "error", "top_2_accuracy", "mine"])
 
 
 @st.composite
@@ -35,6 +36,7 @@ def epoch_records(
         seconds=draw(numbers),
         count=draw(st.integers(0, 10**9)),
         val_count=draw(st.integers(0, 10**9)) if validated else None,
+        val_extra=draw(st.dictionaries(metric_names, numbers, max_size=3)) if validated else {},
     )
 
 

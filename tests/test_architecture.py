@@ -36,6 +36,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "training": [
         {"execution", "recipes"},
+        {"extra_metrics"},
         {"records"},
         {"checkpoints", "device"},
         {"callbacks", "evaluation"},

@@ -57,11 +57,23 @@ class Stop(fmnistlab.callbacks.Callback):
 trainer = fmnistlab.Trainer(
     Mine(), recipe=fmnistlab.recipes.CLASSIC, device="auto", seed=0, callbacks=[Stop()]
 )
+
+
+def mine(logits: Tensor, labels: Tensor) -> Tensor:
+    """A metric may be a tensor of one number."""
+    return (logits.argmax(dim=1) - labels).double().mean()
+
+
+fmnistlab.Trainer("cnn", metrics=["macro_f1", mine])
+fmnistlab.Trainer("cnn", metrics={"distance": mine})
 history = trainer.fit(fit_set, valid_set, epochs=10)
 assert_type(history, History)
 assert_type(history.history, dict[str, list[float]])
 assert_type(history[0], EpochRecord)
+assert_type(history[0].value("val_macro_f1"), float)
+assert_type(history.best("val_mine", mode="max"), EpochRecord)
 assert_type(trainer.evaluate(valid_set), Metrics)
+assert_type(trainer.evaluate(valid_set, average_flips=True).extra, dict[str, float])
 assert_type(trainer.evaluate(valid_set).accuracy_interval(), tuple[float, float])
 assert_type(trainer.predict(valid_set), Predictions)
 assert_type(trainer.predict(torch.zeros(2, 1, 28, 28)).labels, Tensor)

@@ -1,5 +1,9 @@
 """What was measured: by batch, by epoch, by class, by image; and how sure one can be of it."""
 
+from fmnistlab.training.extra_metrics.chosen import ExtraMetric as ExtraMetric
+from fmnistlab.training.extra_metrics.chosen import MetricFunction as MetricFunction
+from fmnistlab.training.extra_metrics.chosen import MetricObject as MetricObject
+from fmnistlab.training.extra_metrics.mode import Mode as Mode
 from fmnistlab.training.records.classification import ClassScore as ClassScore
 from fmnistlab.training.records.classification import ClassScores as ClassScores
 from fmnistlab.training.records.classification import Confusion as Confusion

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fmnistlab import plots
+from fmnistlab.data import AlternatingFlip, RandomAffine, RandomErasing
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.statistics import REFERENCES, Difference, accuracy_estimates, difference, spread
 from fmnistlab.training.records.history import EpochRecord, History
@@ -130,6 +131,12 @@ drawings: dict[str, Callable[[], Figure]] = {
     ),
     "bare pairs": lambda: plots.plot_pairs(pictures(3), pictures(3)),
     "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
+    "augmentation": lambda: plots.plot_augmentation(
+        pictures(2), [AlternatingFlip(), RandomErasing(), RandomAffine()], title="three"
+    ),
+    "augmentation of one image": lambda: plots.plot_augmentation(
+        pictures(1), [RandomErasing()], 1, title=LONG * 4
+    ),
     "mistakes": lambda: plots.plot_mistakes(pictures(20), labels(20), sure_of(labels(20).flip(0))),
     "one mistake": lambda: plots.plot_mistakes(pictures(1), labels(1), sure_of(labels(1) + 9)),
     "no mistakes": lambda: plots.plot_mistakes(pictures(3), labels(3), sure_of(labels(3))),

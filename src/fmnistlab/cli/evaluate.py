@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import TYPE_CHECKING
 
 from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
+from fmnistlab.cli.settings import add_metric_option
+
+if TYPE_CHECKING:
+    from fmnistlab.training.records.metrics import Metrics
 
 
 def add_parser(
@@ -35,6 +40,13 @@ def add_parser(
         help="a CSV file to measure on, all of it (default: the run's own test set)",
     )
     add_model_option(parser)
+    add_metric_option(parser, "measure this too, besides what the training measured")
+    parser.add_argument(
+        "--average-flips",
+        action="store_true",
+        help="print a second line, for which the model sees each image and its mirror image and "
+        "their scores are averaged",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_evaluate, imports="fmnistlab.training.trainer")
 
@@ -53,8 +65,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     folder = RunFolder.open(options.run)
     recorded_test = None
     model = named_model(folder.path, options.model)
-    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
-    recorded = read_config(folder.path).data
+    config = read_config(folder.path)
+    recorded, names = config.data, [*dict.fromkeys([*config.metrics, *options.metrics])]
+    trainer = Trainer.load(
+        folder.checkpoint,
+        model=model,
+        recipe=config.recorded_recipe(),
+        device=options.device,
+        metrics=names,
+    )
     if options.data is not None:
         data = FashionMNISTCSV(options.data)
     else:
@@ -76,19 +95,31 @@ def _evaluate(options: argparse.Namespace) -> int:
             recorded_test.accuracy,
             metrics.accuracy,
         )
+    averaged = trainer.evaluate(data, average_flips=True) if options.average_flips else None
     scores = class_scores(data.targets, trainer.predict(data))
     if options.json:
         content = {
-            "loss": metrics.loss,
-            "accuracy": metrics.accuracy,
-            "accuracy_interval_95": metrics.accuracy_interval(),
-            "count": metrics.count,
+            **_content(metrics),
+            "average_flips": None if averaged is None else _content(averaged),
             "fingerprint": data.fingerprint,
             "classes": [dataclasses.asdict(score) for score in scores],
         }
         output.json_result(content)
         return 0
     output.result(str(metrics))
+    if averaged is not None:
+        output.result(str(averaged))
     output.result()
     output.result_block(str(scores))
     return 0
+
+
+def _content(metrics: Metrics) -> dict[str, object]:
+    """Returns a measurement as values of JSON."""
+    return {
+        "loss": metrics.loss,
+        "accuracy": metrics.accuracy,
+        "accuracy_interval_95": metrics.accuracy_interval(),
+        "count": metrics.count,
+        "extra": metrics.extra,
+    }

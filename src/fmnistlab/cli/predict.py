@@ -93,6 +93,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     from fmnistlab.errors import ConfigurationError
     from fmnistlab.experiments.records.named_model import named_model
+    from fmnistlab.experiments.records.reading import read_config
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
@@ -104,7 +105,8 @@ def _predict(options: argparse.Namespace) -> int:
         raise ConfigurationError("There is nothing to predict: name an IMAGE, or --split test.")
     folder = RunFolder.open(options.run)
     model = named_model(folder.path, options.model)
-    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
+    recipe = read_config(folder.path).recorded_recipe()
+    trainer = Trainer.load(folder.checkpoint, model=model, recipe=recipe, device=options.device)
     pictures = [
         picture for word in options.images for picture in _read(word, invert=options.invert)
     ]

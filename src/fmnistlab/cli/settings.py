@@ -69,6 +69,24 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_metric_option(parser: argparse.ArgumentParser, does: str) -> None:
+    """Adds `--metric`.
+
+    Args:
+        parser: of a command that measures.
+        does: what is done with it, for the help.
+    """
+    parser.add_argument(
+        "--metric",
+        dest="metrics",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"{does}: top_2_accuracy to top_9_accuracy, macro_f1, balanced_accuracy, "
+        "matthews_corrcoef, error; may be repeated",
+    )
+
+
 def add_recipe_options(parser: argparse.ArgumentParser, whose: str) -> None:
     """Adds `--recipe`, `--set` and its shorthands.
 

@@ -11,6 +11,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.cli.settings import (
     add_data_options,
+    add_metric_option,
     add_model_options,
     add_recipe_options,
     chosen_options,
@@ -42,6 +43,7 @@ def add_parser(
     add_data_options(parser)
     add_model_options(parser)
     add_recipe_options(parser, "")
+    add_metric_option(parser, "measure after each epoch and at the end, besides loss and accuracy")
     parser.add_argument(
         "--seed",
         type=whole_argument,
@@ -129,6 +131,7 @@ def _train(options: argparse.Namespace) -> int:
         train=options.train,
         test=options.test,
         recipe=chosen_recipe(options),
+        metrics=options.metrics,
         seed=options.seed,
         device=options.device,
         threads=options.threads,

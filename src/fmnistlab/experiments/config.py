@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from fmnistlab import seeding
 from fmnistlab.errors import UnknownArgumentError, suggestion
 from fmnistlab.foundation.checks import number, refused, whole_number
 from fmnistlab.training.execution import Execution, checked_execution
+from fmnistlab.training.extra_metrics.chosen import ExtraMetrics
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.steps.threads import MAX_THREADS
@@ -44,9 +45,11 @@ class ExperimentConfig:
         checkpoint_epochs: epochs between two; every epoch if nothing is given.
         checkpoint_seconds: least seconds between two.
         pictures: whether to draw pictures into the run folder.
+        metrics: names of metrics to measure besides loss and accuracy; see `Trainer`. Functions of
+            your own are for `Trainer`: no record of a run could name them for sure.
 
     Raises:
-        ConfigurationError: a number is out of range.
+        ConfigurationError: a number is out of range, or there is no such metric.
     """
 
     model: str
@@ -67,6 +70,7 @@ class ExperimentConfig:
     checkpoint_epochs: int | None = None
     checkpoint_seconds: float | None = None
     pictures: bool = True
+    metrics: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         checked: dict[str, object] = {
@@ -77,6 +81,7 @@ class ExperimentConfig:
             "seed": seeding.checked_seed(self.seed),
             "threads": _checked_threads(self.threads),
             "execution": checked_execution(self.execution),
+            "metrics": _checked_metrics(self.metrics),
         }
         for name in ("checkpoint_steps", "checkpoint_epochs"):
             value = getattr(self, name)
@@ -120,6 +125,13 @@ def configured(
     if not isinstance(named.get("model"), str):
         raise refused("model", named.get("model"), 'the name of a model, such as "cnn"')
     return ExperimentConfig(**named)
+
+
+def _checked_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
+    names = ExtraMetrics(metrics).names
+    if names != tuple(metrics):
+        raise refused("metrics", metrics, "names; functions of your own are for Trainer")
+    return names
 
 
 def _checked_threads(threads: object) -> int | str:

@@ -108,6 +108,7 @@ def describe_experiment(
             hashlib.sha256(fingerprints.encode()).hexdigest(),
         ),
         recipe=config.recipe.to_dict(),
+        metrics=tuple(config.metrics),
         seed=config.seed,
         device=str(device),
         execution=config.execution,

@@ -224,6 +224,7 @@ def _run(
             seed=config.seed,
             execution=config.execution,
             callbacks=[*callbacks, checkpointing],
+            metrics=config.metrics,
         )
         trainer.fit(fit_set, valid_set, resume_from=_to_resume(folder))
         seconds = time.perf_counter() - started
@@ -284,7 +285,7 @@ def _begin(folder: RunFolder, described: RunConfig) -> None:
         return
     begun = read_config(folder.path)
     then = dataclasses.asdict(begun)
-    for part in ("model", "data", "split", "recipe", "seed", "execution"):
+    for part in ("model", "data", "split", "recipe", "metrics", "seed", "execution"):
         for place, old, new in differing(then[part], now[part], part):
             raise ConfigurationError(
                 f"{folder.path}: was started with a different {place}: {old}, and not {new}. "
@@ -307,7 +308,11 @@ def _recorded(
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
     trainer = Trainer.load(
-        folder.checkpoint, model=model, device=config.device, callbacks=callbacks
+        folder.checkpoint,
+        model=model,
+        recipe=config.recipe,
+        device=config.device,
+        callbacks=callbacks,
     )
     trainer.stop_reason = result.stop_reason
     scores = tuple(record.score() for record in result.classes)

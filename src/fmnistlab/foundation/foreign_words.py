@@ -30,7 +30,6 @@ TRAINER: Final = {
     **dict.fromkeys(["accelerator", "devices", "gpus", "cuda"], "it is device"),
     **dict.fromkeys(["verbose", "progress_bar"], "add callbacks.ProgressBar() to callbacks"),
     **dict.fromkeys(["logger"], "add callbacks.LogLines() or callbacks.CsvLog(path) to callbacks"),
-    **dict.fromkeys(["metrics"], "loss and accuracy are always measured"),
     **dict.fromkeys(["module", "net", "network"], "it is model"),
     **_CALLED_SEED,
 }
@@ -45,7 +44,7 @@ FIT: Final = {
         ["validation_split", "val_split"], "split the data first: fit(*train.split(0.2))"
     ),
     **dict.fromkeys(["callbacks", "verbose"], "give callbacks to Trainer(model, callbacks=[...])"),
-    **dict.fromkeys(["seed", "device"], "it is a setting of Trainer"),
+    **dict.fromkeys(["seed", "device", "metrics"], "it is a setting of Trainer"),
     **{name: _setting(name) for name in ("batch_size", "learning_rate", "optimizer", "loss")},
     **dict.fromkeys(
         ["ckpt_path", "checkpoint", "resume", "resume_from_checkpoint"], "it is resume_from"

@@ -20,11 +20,11 @@ from fmnistlab.training.callbacks.history import HistoryRecorder
 from fmnistlab.training.callbacks.placement import DevicePlacement
 from fmnistlab.training.callbacks.run import Run, RunState, Setup
 from fmnistlab.training.checkpoints.file import Checkpoint, read_checkpoint, write_checkpoint
-from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.checkpoints.resume import (
     check_settings,
     fit_to_finish,
+    named_metrics,
     read_for_resume,
     warn_of_other_recipe,
 )
@@ -35,10 +35,11 @@ from fmnistlab.training.checkpoints.trainer_state import (
 )
 from fmnistlab.training.evaluation import evaluate_source, predict, preserve_modes
 from fmnistlab.training.execution import Executed, Execution, checked_execution
+from fmnistlab.training.extra_metrics.chosen import ExtraMetrics, GivenMetrics
 from fmnistlab.training.loop.dispatch import Dispatch
 from fmnistlab.training.loop.fit_loop import FitLoop
 from fmnistlab.training.loop.interruption import Interruption
-from fmnistlab.training.loop.opening import opened_loop
+from fmnistlab.training.loop.opening import opened_loop, opened_state
 from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.named import CLASSIC
@@ -63,6 +64,9 @@ class Trainer:
             (dropout), and the first weights of a model that is made here.
         execution: how training steps are executed; see `fmnistlab.recipes.Execution`.
         callbacks: watch the fit; their order matters only to what they print.
+        metrics: measured besides loss and accuracy, after each epoch on the validation set, and by
+            `evaluate`; a list of names such as "top_2_accuracy", of functions and of objects, or a
+            dictionary of them; see `fmnistlab.metrics.ExtraMetric`.
 
     Attributes:
         model: the model.
@@ -77,7 +81,8 @@ class Trainer:
 
     Raises:
         ConfigurationError: a callback is none, or has a hook that no fit would call; the seed is
-            out of range; there is no such execution; `model` is none and makes none.
+            out of range; there is no such execution; `model` is none and makes none; there is no
+            such metric, or it cannot have its name.
         UnknownModelError: no registered model has the name.
     """
 
@@ -90,6 +95,7 @@ class Trainer:
         seed: int = 0,
         execution: Execution = "auto",
         callbacks: Sequence[Callback] = (),
+        metrics: GivenMetrics = (),
     ) -> None:
         self.model: nn.Module = model if isinstance(model, nn.Module) else seeded_model(model, seed)
         self.recipe = recipe
@@ -104,6 +110,7 @@ class Trainer:
         self._dispatch = Dispatch([self._placement, HistoryRecorder(), *callbacks])
         self._device: torch.device | None = None
         self._preparation = Preparation()
+        self._extra = ExtraMetrics(metrics)
         self._step = 0
         self._described: tuple[Recipe, dict[str, Any]] = recipe, recipe.describe()
         self._saved: TrainerState | None = None
@@ -168,7 +175,7 @@ class Trainer:
             The trainer's history: all epochs so far, those of earlier fits included.
 
         Raises:
-            ConfigurationError: a setting is impossible, or data or loss cannot be used.
+            ConfigurationError: a setting is impossible, or data, loss or a metric cannot be used.
             ItemError: an image or a label cannot be right.
             CheckpointError: the checkpoint is missing, damaged, or of another training.
             ModelOutputError: the model does not return class scores.
@@ -177,7 +184,7 @@ class Trainer:
         """
         epochs = None if epochs is None else checked_epochs(epochs)
         if resume_from is not None:
-            settings = {"seed": self.seed, "execution": self.execution, **self._describe_recipe()}
+            settings = {"seed": self.seed, "execution": self.execution, **self._describe_settings()}
             self._adopt(read_for_resume(resume_from, self.model, self.recipe, settings))
         elif self._interrupted is not None:
             content = self._interrupted.to_bytes()
@@ -186,10 +193,16 @@ class Trainer:
         position = fit_to_finish(unfinished, epochs, resume_from)
         resume = None
         if self._saved is not None and position is not None:
-            check_settings(self._saved.described, self._describe_recipe(), "The unfinished fit")
+            then = {**self._saved.described, "metrics": self._saved.metrics}
+            check_settings(then, self._describe_settings(), "The unfinished fit")
             resume = ResumePoint(self._saved, position)
-        state = self._new_state(
-            position, epochs=epochs or self.recipe.epochs, validates=valid is not None
+        state = opened_state(
+            *(self.model, self.recipe, self.seed, self.history),
+            epochs=epochs or self.recipe.epochs,
+            validates=valid is not None,
+            extra=self._extra,
+            step=self._step,
+            position=position,
         )
         self._interrupted = None
         try:
@@ -204,25 +217,6 @@ class Trainer:
             self._interrupted = state.captured
             self._loop = None
         return self.history
-
-    def _new_state(self, position: FitState | None, *, epochs: int, validates: bool) -> RunState:
-        """Returns the notes of a fit that begins, or goes on at `position`."""
-        finished = len(self.history)
-        state = RunState(
-            model=self.model,
-            recipe=self.recipe,
-            seed=self.seed,
-            history=self.history,
-            first_epoch=finished + 1,
-            last_epoch=finished + epochs,
-            validates=validates,
-            epoch=finished,
-            step=self._step,
-        )
-        if position is not None:
-            state.first_epoch, state.last_epoch = position.first_epoch, position.last_epoch
-            state.batch, state.stop_reason = position.batch, position.stop_reason
-        return state
 
     def _fit(
         self,
@@ -253,31 +247,39 @@ class Trainer:
             finally:
                 self.executed, self.eager_because = loop.executed, loop.eager_because
 
-    def evaluate(self, data: Data) -> Metrics:
-        """Returns mean loss and accuracy over `data`; learns nothing, changes nothing.
+    def evaluate(self, data: Data, *, average_flips: bool = False) -> Metrics:
+        """Returns loss, accuracy and extra metrics over `data`; learns nothing, changes nothing.
 
         Args:
             data: as for `fit`; every item is measured exactly once.
+            average_flips: take the mean of the scores, before softmax, of each image and of its
+                mirror image, as the data gives it, along the last dimension; takes twice the time.
 
         Raises:
-            ConfigurationError: data or loss cannot be used; a DataLoader repeats or drops items.
+            ConfigurationError: data, loss or a metric cannot be used; a DataLoader repeats or drops
+                items; images are rows of numbers and have no mirror image.
             ItemError: an image or a label cannot be right.
             ModelOutputError: the model does not return class scores.
         """
         source = self._source(data)
         loss = self.recipe.evaluation_loss
         self._preparation.for_labels(self.model, source, loss, self.device)
-        return evaluate_source(self.model, source, loss, self.device)
+        self._extra.check(self._preparation.for_images(self.model, source, self.device))
+        return evaluate_source(
+            *(self.model, source, loss, self.device), extra=self._extra, average_flips=average_flips
+        )
 
-    def predict(self, data: Data | Tensor) -> Predictions:
+    def predict(self, data: Data | Tensor, *, average_flips: bool = False) -> Predictions:
         """Returns class and probabilities of each image, in the order of the data.
 
         Args:
             data: as for `fit` (labels are ignored), or images alone: (n, 1, 28, 28), uint8 or
                 float32 in 0..1.
+            average_flips: as of `evaluate`.
 
         Raises:
-            ConfigurationError: the data cannot be used; a DataLoader changes its order.
+            ConfigurationError: the data cannot be used; a DataLoader changes its order; images are
+                rows of numbers and have no mirror image.
             ItemError: an image cannot be right.
             ModelOutputError: the model does not return class scores.
         """
@@ -286,7 +288,8 @@ class Trainer:
             items = TensorDataset(data, torch.zeros(len(data), dtype=torch.int64))
         source = self._source(items)
         self._preparation.for_images(self.model, source, self.device)
-        return predict(self.model, source.evaluation_batches(in_order=True))
+        batches = source.evaluation_batches(in_order=True)
+        return predict(self.model, batches, average_flips=average_flips)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes model, optimizer, recipe, history and counters into one file, without pickle.
@@ -318,6 +321,7 @@ class Trainer:
             TrainerState(
                 *(self.model, self.recipe, self._describe_recipe(), self.seed, self.execution),
                 *(step, self.history, optimizer, fit, self._device),
+                metrics=self._extra.described,
             )
         )
 
@@ -330,6 +334,7 @@ class Trainer:
         recipe: Recipe | None = None,
         device: str | torch.device = "auto",
         callbacks: Sequence[Callback] = (),
+        metrics: GivenMetrics | None = None,
     ) -> Trainer:
         """Returns a trainer that goes on as the saved one would have, with the same bits.
 
@@ -339,10 +344,12 @@ class Trainer:
             recipe: stands in for the saved one; needed if that held functions of your own.
             device: where to go on; see `DevicePlacement`.
             callbacks: watch the fits to come.
+            metrics: stand in for the saved ones; needed if some were functions of your own.
 
         Raises:
             CheckpointError: the file is missing or damaged, is of a newer version, holds another
-                model, or needs `model` or `recipe` to be given.
+                model, or needs `model`, `recipe` or `metrics` to be given.
+            ConfigurationError: there is no such metric.
             UnknownModelError: the saved model is not registered here.
         """
         if isinstance(path, bytes):
@@ -357,6 +364,7 @@ class Trainer:
             seed=saved.seed,
             execution=saved.execution,
             callbacks=callbacks,
+            metrics=named_metrics(saved.metrics, source) if metrics is None else metrics,
         )
         trainer._adopt(saved)
         warn_of_other_recipe(saved.described, trainer._describe_recipe(), source)
@@ -367,6 +375,9 @@ class Trainer:
         if self._described[0] is not self.recipe:
             self._described = self.recipe, self.recipe.describe()
         return self._described[1]
+
+    def _describe_settings(self) -> dict[str, Any]:
+        return {**self._describe_recipe(), "metrics": self._extra.described}
 
     def _adopt(self, saved: TrainerState) -> None:
         self.history = saved.history

@@ -143,8 +143,8 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(UnknownRecipeError) as caught:
         named_recipe("clasic")
     assert str(caught.value) == (
-        "There is no recipe 'clasic'. Did you mean 'classic'? Known recipes: classic, fast, "
-        "balanced, best. A recipe in a file is named as 'my.toml' or 'my.json'."
+        "There is no recipe 'clasic'. Did you mean 'classic'? Known recipes: balanced, best, "
+        "classic, fast. A recipe in a file is named as 'my.toml' or 'my.json'."
     )
     assert isinstance(caught.value, ConfigurationError)
     assert issubclass(RecipeLoadError, FmnistlabError)

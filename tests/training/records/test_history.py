@@ -64,6 +64,26 @@ def test_epoch_zero_is_refused() -> None:
         record(0)
 
 
+def test_extra_metrics_without_a_validation_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"epoch 1.*belong together"):
+        record(val_extra={"error": 0.5})
+
+
+@pytest.mark.parametrize("name", ["loss", "accuracy", "count", "extra", "two words", "", "a\n"])
+def test_an_extra_metric_cannot_have_the_name_of_a_field(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be the name of an extra metric"):
+        dataclasses.replace(validated(), val_extra={name: 0.5})
+
+
+def test_a_record_knows_its_numbers_by_name_and_can_be_hashed() -> None:
+    full = dataclasses.replace(validated(), val_extra={"error": 0.5})
+    values = [full.value(name) for name in ("loss", "val_loss", "val_error", "epoch")]
+    assert values == [0.5, 0.6, 0.5, 1]
+    assert math.isnan(record().value("val_loss"))
+    assert math.isnan(full.value("error"))
+    assert {full, dataclasses.replace(full)} == {full}
+
+
 @pytest.mark.parametrize("field", ["val_loss", "val_accuracy", "val_count"])
 def test_half_a_validation_is_refused(field: str) -> None:
     change: dict[str, Any] = {field: None}
@@ -277,6 +297,10 @@ def test_a_whole_number_is_read_as_the_float_it_is() -> None:
         (text_with(loss=...), r"epochs\[0\]: lacks the key 'loss'"),
         (text_with(los=1.0), r"epochs\[0\]: has the unknown key 'los'\. Did you mean 'loss'"),
         (text_with(val_loss=None), r"epochs\[0\]: epoch 1.*belong together"),
+        (text_with(val_extra={"error": "low"}), r"\[0\]\.val_extra\.error: must be a number"),
+        (text_with(val_extra={"loss": 1.0}), r"epochs\[0\]: epoch 1: val_extra has 'loss', which"),
+        (text_with(val_extra=[]), r"epochs\[0\]\.val_extra: must be an object, not \[\]"),
+        (text_with(val_extra=...), r"epochs\[0\]: lacks the key 'val_extra'"),
         (text_with(epoch=2), "next epoch of this history is 1, not 2"),
         ('{"format": 1, "epochs": [], "format": 1}', "the key 'format' stands there twice"),
     ],

@@ -47,6 +47,7 @@ def _settings(run: FinishedRun) -> Iterator[str]:
         "origin": dataclasses.asdict(config.origin),
         "model": {"name": config.model.name, "options": config.model.options},
         "recipe": config.recipe,
+        "metrics": config.metrics,
         "seed": config.seed,
         "execution": config.execution,
     }

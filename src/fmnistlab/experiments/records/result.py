@@ -24,16 +24,25 @@ from fmnistlab.training.records.metrics import Metrics
 
 @dataclasses.dataclass(frozen=True)
 class ValidationRecord:
-    """The validation after the last epoch; the fields are None if nothing was validated."""
+    """The validation after the last epoch; its numbers are None if nothing was validated.
+
+    Attributes:
+        loss: mean loss.
+        accuracy: fraction of the images that were recognized.
+        count: number of images.
+        extra: the extra metrics by name; None for one that was not finite.
+    """
 
     loss: float | None
     accuracy: Fraction | None
     count: Count | None
+    extra: dict[str, float | None]
 
     @classmethod
     def of(cls, last: EpochRecord) -> ValidationRecord:
         """Returns the validation of an epoch."""
-        return cls(_finite(last.val_loss), _finite(last.val_accuracy), last.val_count)
+        extra = {name: _finite(value) for name, value in last.val_extra.items()}
+        return cls(_finite(last.val_loss), _finite(last.val_accuracy), last.val_count, extra)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +54,7 @@ class TestRecord:
         accuracy: fraction of the images that were recognized.
         accuracy_interval_95: ends of its 95 % Wilson score interval.
         count: number of images.
+        extra: the extra metrics by name; None for one that was not finite.
     """
 
     __test__ = False  # pytest would take it for tests
@@ -53,16 +63,19 @@ class TestRecord:
     accuracy: Fraction
     accuracy_interval_95: tuple[Fraction, Fraction]
     count: Number
+    extra: dict[str, float | None]
 
     @classmethod
     def of(cls, metrics: Metrics) -> TestRecord:
         """Returns what was measured."""
         interval = metrics.accuracy_interval()
-        return cls(_finite(metrics.loss), metrics.accuracy, interval, metrics.count)
+        extra = {name: _finite(value) for name, value in metrics.extra.items()}
+        return cls(_finite(metrics.loss), metrics.accuracy, interval, metrics.count, extra)
 
     def metrics(self) -> Metrics:
-        """Returns loss, accuracy and count."""
-        return Metrics(_or_nan(self.loss), self.accuracy, self.count)
+        """Returns loss, accuracy, count and extra metrics."""
+        extra = {name: _or_nan(value) for name, value in self.extra.items()}
+        return Metrics(_or_nan(self.loss), self.accuracy, self.count, extra)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.monitor import Monitor
 from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.extra_metrics.mode import Mode
 from fmnistlab.training.records.epoch_record import EpochRecord
 
 
@@ -21,16 +22,19 @@ class BestWeights(Callback):
     Args:
         metric: which metric decides; see `Monitor`.
         min_delta: how much better a value must be to count, from 0.
+        mode: "min" or "max", which values are best; see `Monitor`.
 
     Attributes:
         best_epoch: number of the epoch whose weights are kept, or None.
 
     Raises:
-        ConfigurationError: `min_delta` is out of range.
+        ConfigurationError: `min_delta` is out of range, or there is no such mode.
     """
 
-    def __init__(self, metric: str = "val_loss", min_delta: float = 0.0) -> None:
-        self._monitor = Monitor(metric, min_delta)
+    def __init__(
+        self, metric: str = "val_loss", min_delta: float = 0.0, *, mode: Mode | None = None
+    ) -> None:
+        self._monitor = Monitor(metric, min_delta, mode)
         self._weights: dict[str, torch.Tensor] = {}
 
     @property

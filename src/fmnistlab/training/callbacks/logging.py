@@ -44,9 +44,7 @@ class LogLines(Callback):
 
     def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
         """Logs the epoch."""
-        validation = ""
-        if record.val_loss is not None and record.val_accuracy is not None:
-            validation = f", val_loss {record.val_loss:.4f}, val_accuracy {record.val_accuracy:.4f}"
+        validation = "".join(f", {name} {record.value(name):.4f}" for name in run.metric_names[2:])
         _logger.info(
             "epoch %d/%d: loss %.4f, accuracy %.4f%s, %.1f s",
             record.epoch,

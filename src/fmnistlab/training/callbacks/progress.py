@@ -55,11 +55,10 @@ class ProgressBar(Callback):
             self._bar.update()
 
     def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
-        """Shows the epoch's loss and accuracy."""
+        """Shows what the epoch measured, on the validation set if there is one."""
         if self._bar is not None:
-            validated = record.val_loss is not None
-            shown = ("val_loss", "val_accuracy") if validated else ("loss", "accuracy")
-            self._bar.set_postfix({name: f"{getattr(record, name):.4f}" for name in shown})
+            names = run.metric_names[2:] or run.metric_names
+            self._bar.set_postfix({name: f"{record.value(name):.4f}" for name in names})
 
     def close(self) -> None:
         """Removes the bar."""

@@ -12,8 +12,15 @@ from torch import Tensor, nn
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.checkpoints.file import Checkpoint
+from fmnistlab.training.extra_metrics.chosen import ExtraMetrics
+from fmnistlab.training.extra_metrics.mode import Mode
+from fmnistlab.training.extra_metrics.named import known_mode
 from fmnistlab.training.recipes.recipe import Recipe
-from fmnistlab.training.records.history import History
+from fmnistlab.training.records.history import (
+    TRAINING_METRICS,
+    VALIDATION_METRICS,
+    History,
+)
 from fmnistlab.training.records.meter import Meter
 from fmnistlab.training.records.metrics import Metrics
 
@@ -67,6 +74,7 @@ class RunState:
     history: History
     last_epoch: int
     validates: bool
+    extra: ExtraMetrics = dataclasses.field(default_factory=ExtraMetrics)
     device: torch.device | None = None
     optimizer: torch.optim.Optimizer | None = None
     steps_per_epoch: int | None = None
@@ -152,8 +160,21 @@ class Run:
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Metrics that the epoch records of this fit will have."""
-        validated = ("val_loss", "val_accuracy") if self._state.validates else ()
-        return ("loss", "accuracy", *validated)
+        if not self._state.validates:
+            return TRAINING_METRICS
+        extra = (f"val_{name}" for name in self._state.extra.names)
+        return (*TRAINING_METRICS, *VALIDATION_METRICS, *extra)
+
+    def metric_mode(self, metric: str) -> Mode | None:
+        """Returns whether a metric of this fit is best when small, "min", or large, "max".
+
+        Args:
+            metric: one of `metric_names`.
+
+        Returns:
+            None if neither its name nor the metric itself tells.
+        """
+        return known_mode(metric) or self._state.extra.mode(metric.removeprefix("val_"))
 
     @property
     def stop_reason(self) -> str | None:

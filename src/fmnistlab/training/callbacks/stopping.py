@@ -9,6 +9,7 @@ from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.best_weights import BestWeights
 from fmnistlab.training.callbacks.monitor import Monitor
 from fmnistlab.training.callbacks.run import Run
+from fmnistlab.training.extra_metrics.mode import Mode
 from fmnistlab.training.records.epoch_record import EpochRecord
 
 
@@ -19,10 +20,11 @@ class EarlyStopping(Callback):
         metric: which metric decides; see `Monitor`.
         patience: epochs without improvement that are waited for, from 1.
         min_delta: how much better a value must be to count, from 0.
+        mode: "min" or "max", which values are best; see `Monitor`.
         restore_best: put the weights of the best epoch into the model, however the fit ends.
 
     Raises:
-        ConfigurationError: a number is out of range.
+        ConfigurationError: a number is out of range, or there is no such mode.
     """
 
     def __init__(
@@ -31,12 +33,13 @@ class EarlyStopping(Callback):
         *,
         patience: int = 3,
         min_delta: float = 0.0,
+        mode: Mode | None = None,
         restore_best: bool = True,
     ) -> None:
-        self._monitor = Monitor(metric, min_delta)
+        self._monitor = Monitor(metric, min_delta, mode)
         self._patience: int = whole_number("patience", patience)
         self._waited = 0
-        self._keeper = BestWeights(metric, min_delta) if restore_best else None
+        self._keeper = BestWeights(metric, min_delta, mode=mode) if restore_best else None
 
     def on_fit_start(self, run: Run) -> None:
         """Starts to count and checks the metric's name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from torch import nn
 
 from fmnistlab.errors import CheckpointDamagedError, CheckpointError, ConfigurationError
 from fmnistlab.foundation.logger import get_logger
+from fmnistlab.foundation.wording import setting
 from fmnistlab.training.checkpoints.file import decode_checkpoint, read_checkpoint
 from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.folder import newest_checkpoint
 from fmnistlab.training.checkpoints.trainer_state import TrainerState, read_trainer_state
-from fmnistlab.training.recipes.described import SettingDifference, difference
+from fmnistlab.training.recipes.described import SettingDifference, code_in, difference
 from fmnistlab.training.recipes.recipe import Recipe
 
 _logger = get_logger(__name__)
@@ -33,7 +34,8 @@ def read_for_resume(
         path: a checkpoint, or a folder of them, of which the newest undamaged one is taken.
         model: receives the weights, after all else was checked.
         recipe: of the training that goes on; the file's must be the same.
-        settings: what must be the same: "seed", "execution", and what `Recipe.describe` tells.
+        settings: what must be the same: "seed", "execution", "metrics", and what `Recipe.describe`
+            tells.
 
     Raises:
         CheckpointError: the file is missing or damaged, is of a newer format, or of another
@@ -45,7 +47,7 @@ def read_for_resume(
     content = read_checkpoint(found)
     saved = decode_checkpoint(content, found).state
     try:
-        then = {"seed": saved["seed"], "execution": saved["execution"], **saved["recipe"]}
+        then = {name: saved[name] for name in ("seed", "execution", "metrics")} | saved["recipe"]
     except (KeyError, TypeError) as error:
         raise CheckpointDamagedError(
             f"{found}: no checkpoint that fmnistlab has written: {error!r}"
@@ -100,6 +102,25 @@ def setting_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list
     names = {**then, **now}
     found = [difference(then.get(name), now.get(name), name) for name in names]
     return [each for each in found if each is not None]
+
+
+def named_metrics(described: Sequence[Any], source: str) -> list[str]:
+    """Returns the metrics that a trainer had, by name.
+
+    Args:
+        described: what `ExtraMetrics.described` told.
+        source: of which trainer, for the message.
+
+    Raises:
+        CheckpointError: some were functions or objects, which a file cannot hold.
+    """
+    own = [f"{metric['name']} ({code})" for metric in described for code in code_in(metric)]
+    if own:
+        raise CheckpointError(
+            f"{source}: trained with metrics of your own, {', '.join(own)}, which a file cannot "
+            f"hold; give them with {setting('metrics', ...)}, or metrics=[] to go without."
+        )
+    return [*described]
 
 
 def fit_to_finish(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from fmnistlab.data.augmentation.description import unoffered
 from fmnistlab.errors import (
     CheckpointDamagedError,
     CheckpointError,
@@ -66,6 +67,7 @@ class TrainerState(NamedTuple):
         device: where it was trained, or None; not read back.
         environment: in which it was saved; see `present_environment`.
         weights: what the file holds for the model, by name, on the CPU; empty if not read back.
+        metrics: the extra metrics as `ExtraMetrics.described` told them.
     """
 
     model: nn.Module
@@ -80,6 +82,7 @@ class TrainerState(NamedTuple):
     device: torch.device | None = None
     environment: Mapping[str, str] = MappingProxyType({})
     weights: Mapping[str, Tensor] = MappingProxyType({})
+    metrics: Sequence[Any] = ()
 
 
 def capture_trainer(saved: TrainerState) -> Checkpoint:
@@ -97,6 +100,7 @@ def capture_trainer(saved: TrainerState) -> Checkpoint:
         "recipe": saved.described,
         "seed": saved.seed,
         "execution": saved.execution,
+        "metrics": [*saved.metrics],
         "step": saved.step,
         "history": saved.history.to_json(),
         "optimizer": None if optimizer is None else optimizer.to_json(),
@@ -171,6 +175,7 @@ def read_trainer_state(
             to be given.
         UnknownModelError: the saved model is not registered here.
         ModelLoadError, ModelNameClashError: likewise.
+        AugmentationLoadError: an installed package offers an augmentation that cannot be loaded.
     """
     checkpoint = decode_checkpoint(data, path)
     try:
@@ -193,17 +198,22 @@ def _rebuilt(
     recipe: Recipe | None,
 ) -> TrainerState:
     state = checkpoint.state
-    for name, kind in {"seed": int, "step": int, "execution": str, "history": str}.items():
+    kinds = {"seed": int, "step": int, "execution": str, "history": str, "metrics": list}
+    for name, kind in kinds.items():
         if type(state[name]) is not kind:
             raise TypeError(f"{name} is no {kind.__name__}")
+    for metric in state["metrics"]:
+        if not isinstance(metric if isinstance(metric, str) else metric["name"], str):
+            raise TypeError("a metric has no name")
     described = state["recipe"]
     if recipe is None:
         code = {name: code_in(value) for name, value in described.items()}
+        code["augmentation"] = code["augmentation"] + unoffered(described["augmentation"])
         if any(code.values()):
             told = ", ".join(f"{name} {', '.join(found)}" for name, found in code.items() if found)
             raise CheckpointError(
                 f"{path}: trained with a recipe that has code of your own ({told}), which a file "
-                f"cannot hold; give it with {setting('recipe', ...)}."
+                f"can name but not hold; give it with {setting('recipe', ...)}."
             )
         with spoken({}):  # of the keys in the file
             recipe = Recipe.from_dict(described)
@@ -252,6 +262,7 @@ def _rebuilt(
         fit,
         environment=state["environment"],
         weights=weights,
+        metrics=state["metrics"],
     )
 
 

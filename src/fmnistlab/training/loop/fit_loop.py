@@ -277,7 +277,9 @@ class FitLoop:
         validated = None
         if self._validation is not None:
             loss = state.recipe.evaluation_loss
-            validated = evaluate_source(state.model, self._validation, loss, self._run.device)
+            validated = evaluate_source(
+                *(state.model, self._validation, loss, self._run.device), extra=state.extra
+            )
         if validated is not None:
             self._check(validated, "validation")
         return EpochRecord(
@@ -290,6 +292,7 @@ class FitLoop:
             seconds=seconds,
             count=trained.count,
             val_count=None if validated is None else validated.count,
+            val_extra={} if validated is None else validated.extra,
         )
 
     def _check(self, metrics: Metrics, kind: str) -> None:

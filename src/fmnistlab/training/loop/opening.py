@@ -6,14 +6,16 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import nn
 
 from fmnistlab import seeding
-from fmnistlab.data.augmentation import check_augmentations
+from fmnistlab.data.augmentation.check import check_augmentations
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.training.callbacks.run import Run, RunState
 from fmnistlab.training.checkpoints.file import Checkpoint
+from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.checkpoints.resume import check_data
 from fmnistlab.training.checkpoints.trainer_state import (
@@ -21,15 +23,62 @@ from fmnistlab.training.checkpoints.trainer_state import (
     warn_of_other_environment,
 )
 from fmnistlab.training.execution import Execution
+from fmnistlab.training.extra_metrics.chosen import ExtraMetrics
 from fmnistlab.training.loop.dispatch import Dispatch
 from fmnistlab.training.loop.fit_loop import FitLoop, data_names
 from fmnistlab.training.loop.interruption import Interruption
 from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.class_weights import with_class_weights
+from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.recipes.setting_checks import BALANCED
+from fmnistlab.training.records.history import History
 from fmnistlab.training.steps.choice import make_step
 from fmnistlab.training.steps.eager import TrainingStep
+
+
+def opened_state(
+    model: nn.Module,
+    recipe: Recipe,
+    seed: int,
+    history: History,
+    *,
+    epochs: int,
+    validates: bool,
+    extra: ExtraMetrics,
+    step: int,
+    position: FitState | None,
+) -> RunState:
+    """Returns the notes of a fit that begins, or goes on at a position.
+
+    Args:
+        model: the trainer's.
+        recipe: likewise.
+        seed: likewise.
+        history: likewise, with all finished epochs.
+        epochs: of a fit that begins.
+        validates: whether there is a validation set.
+        extra: what is measured on it besides loss and accuracy.
+        step: training steps made so far.
+        position: where the fit goes on, or None if it begins.
+    """
+    finished = len(history)
+    state = RunState(
+        model=model,
+        recipe=recipe,
+        seed=seed,
+        history=history,
+        first_epoch=finished + 1,
+        last_epoch=finished + epochs,
+        validates=validates,
+        extra=extra,
+        epoch=finished,
+        step=step,
+    )
+    if position is not None:
+        state.first_epoch, state.last_epoch = position.first_epoch, position.last_epoch
+        state.batch, state.stop_reason = position.batch, position.stop_reason
+    return state
 
 
 @contextlib.contextmanager
@@ -62,7 +111,7 @@ def opened_loop(
 
     Raises:
         CheckpointError: the fit began with other data, or with another optimizer.
-        ConfigurationError: a setting is impossible, or data or loss cannot be used.
+        ConfigurationError: a setting is impossible, or data, loss or a metric cannot be used.
         ItemError: an image or a label cannot be right.
         ModelOutputError: the model does not return class scores.
     """
@@ -84,6 +133,7 @@ def opened_loop(
             *(model, (training, validation), recipe.training_loss, device),
             parts=recipe.accumulation_steps,
         )
+        state.extra.check(preparation.for_images(model, training, device))
         state.optimizer = _built_optimizer(state, saved, resume)
         step = _built_step(state, state.optimizer, execution, dispatch.watched_by)
         with contextlib.closing(step):

@@ -44,10 +44,12 @@ def recipe_of(word: str) -> Recipe:
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Does what `Recipe.from_file` does.
+    """Does what `Recipe.from_file` does; code that the file names is run.
 
     Raises:
         ConfigurationError: the file cannot be read, or is no recipe.
+        UnknownAugmentationError, AugmentationNameClashError, AugmentationLoadError: of a name of
+            an augmentation.
         UnknownRecipeError, RecipeNameClashError, RecipeLoadError: of the recipe it begins from.
     """
     place = Path(path)
@@ -61,7 +63,8 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
             f'{place}: is no recipe, which is an object of settings: {{"epochs": 3}}.'
         )
     base = values.pop(_BASE, None)
-    return changed_recipe(CLASSIC if base is None else _base(base, place), values, str(place))
+    recipe = CLASSIC if base is None else _base(base, place)
+    return changed_recipe(recipe, values, str(place), place.parent)
 
 
 def toml_text(described: Mapping[str, Any]) -> str:

@@ -13,6 +13,8 @@ from fmnistlab.foundation import html
 from fmnistlab.foundation.strict_json import parse_json
 from fmnistlab.foundation.tables import Cell, Column
 from fmnistlab.foundation.typed_json import check_format, read_as
+from fmnistlab.training.extra_metrics.mode import Mode, decided_mode
+from fmnistlab.training.extra_metrics.named import known_mode
 from fmnistlab.training.records.epoch_record import NON_FINITE, EpochRecord
 
 __all__ = ["TRAINING_METRICS", "VALIDATION_METRICS", "EpochRecord", "History"]
@@ -94,12 +96,12 @@ class History(Sequence[EpochRecord]):
         metric = "val_accuracy" if "val_accuracy" in self.metric_names else "accuracy"
         best = self.best(metric)
         epochs = "1 epoch" if len(self) == 1 else f"{len(self):,} epochs"
-        caption = f"{epochs}, the best {metric} {_value(best, metric):.4f} after epoch {best.epoch}"
+        caption = f"{epochs}, the best {metric} {best.value(metric):.4f} after epoch {best.epoch}"
         names = [*self.metric_names, "learning_rate"]
         columns = [Column("epoch", "d"), *map(Column, names), Column("seconds", ".1f")]
 
         def cells(record: EpochRecord) -> list[Cell]:
-            return [record.epoch, *(getattr(record, name) for name in names), record.seconds]
+            return [record.epoch, *map(record.to_row().get, names), record.seconds]
 
         first, last, between = html.without_middle(self, _MOST_ROWS)
         notes = [f"{between:,} epochs in the middle are left out."] if between else []
@@ -112,31 +114,38 @@ class History(Sequence[EpochRecord]):
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """Metrics that `best` can rank: the val_ ones only if some epoch was validated."""
+        """Metrics that `best` can rank: the val_ ones only if some epoch was validated.
+
+        Extra metrics come last, as "val_macro_f1".
+        """
         validated = any(record.validated for record in self)
-        return TRAINING_METRICS + (VALIDATION_METRICS if validated else ())
+        extra = dict.fromkeys(f"val_{name}" for record in self for name in record.val_extra)
+        return (*TRAINING_METRICS, *(VALIDATION_METRICS if validated else ()), *extra)
 
     @property
     def history(self) -> dict[str, list[float]]:
         """One list for each name, as in Keras, each as long as this history.
 
-        The names are `metric_names`, then learning_rate and seconds; val_ values of epochs that
-        were not validated are nan.
+        The names are `metric_names`, then learning_rate and seconds; a val_ value that was not
+        measured after an epoch is nan.
         """
         names = (*self.metric_names, "learning_rate", "seconds")
-        return {name: [_value(record, name) for record in self] for name in names}
+        return {name: [record.value(name) for record in self] for name in names}
 
-    def best(self, metric: str) -> EpochRecord:
-        """Returns the epoch with the smallest loss or the largest accuracy.
+    def best(self, metric: str, mode: Mode | None = None) -> EpochRecord:
+        """Returns the epoch with the smallest loss, the largest accuracy, and so on.
 
         Args:
             metric: one of `metric_names`.
+            mode: whether it is best when small, "min", or large, "max"; needed for a metric of your
+                own, of which a history knows no more than the name.
 
         Returns:
             The best epoch; the earliest of equals. A nan is worse than any number.
 
         Raises:
             UnknownMetricError: the history has no such metric, or no epoch yet.
+            ConfigurationError: `mode` is needed, or is not the metric's.
         """
         if not self:
             raise UnknownMetricError(f"there is no best {metric!r}: no epoch has finished yet.")
@@ -148,10 +157,10 @@ class History(Sequence[EpochRecord]):
                 f"the history has no metric {metric!r}.{hint} It has "
                 f"{', '.join(self.metric_names)}."
             )
-        sign = -1.0 if metric.endswith("accuracy") else 1.0
+        sign = 1.0 if decided_mode(metric, mode, known_mode(metric)) == "min" else -1.0
 
         def rank(record: EpochRecord) -> tuple[bool, float]:
-            value = _value(record, metric)
+            value = record.value(metric)
             return math.isnan(value), 0.0 if math.isnan(value) else sign * value
 
         return min(self, key=rank)  # min returns the first of equals
@@ -159,9 +168,11 @@ class History(Sequence[EpochRecord]):
     def to_rows(self) -> list[dict[str, float | int | None]]:
         """Returns one dictionary for each epoch, with the same keys in the same order.
 
-        The keys are the fields of `EpochRecord`; `csv.DictWriter` writes None as an empty cell.
+        The keys are the fields of `EpochRecord`, but for `val_extra`, then the extra metrics;
+        `csv.DictWriter` writes None as an empty cell.
         """
-        return [dataclasses.asdict(record) for record in self]
+        nothing = dict.fromkeys(key for record in self for key in record.to_row())
+        return [nothing | record.to_row() for record in self]
 
     def to_json(self) -> str:
         """Returns the history as strict JSON on one line.
@@ -200,8 +211,3 @@ class History(Sequence[EpochRecord]):
 class _Document:
     format: Literal[1]
     epochs: tuple[EpochRecord, ...]
-
-
-def _value(record: EpochRecord, name: str) -> float:
-    value: float | None = getattr(record, name)
-    return math.nan if value is None else value

@@ -1,13 +1,16 @@
-"""Loss and accuracy of one evaluation, and how sure one can be of the accuracy."""
+"""Loss, accuracy and extra metrics of one evaluation, and how sure one can be of the accuracy."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Final
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation import html
+
+_AVERAGED: Final = "averaged with mirror images"
 
 
 def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -66,6 +69,9 @@ class Metrics:
         accuracy: fraction of the images whose most probable class is the right one, 0 to 1.
         count: number of images measured, each exactly once, but for those whose label the loss
             ignores: they are neither right nor wrong. If it is 0, the others are nan.
+        extra: the trainer's extra metrics of the same images by name, such as {"macro_f1": 0.87}.
+        average_flips: whether the scores of each image were averaged with those of its mirror
+            image.
 
     Raises:
         ConfigurationError: `accuracy` or `count` is outside its range.
@@ -74,6 +80,8 @@ class Metrics:
     loss: float
     accuracy: float
     count: int
+    extra: dict[str, float] = field(default_factory=dict, hash=False)
+    average_flips: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 0:
@@ -105,9 +113,11 @@ class Metrics:
     def __str__(self) -> str:
         low, high = self.accuracy_interval()
         images = "1 image" if self.count == 1 else f"{self.count:,} images"
+        extra = "".join(f", {name} {loss_text(value)}" for name, value in self.extra.items())
+        averaged = f", {_AVERAGED}" if self.average_flips else ""
         return (
             f"loss {loss_text(self.loss)}, accuracy {self.accuracy:.4f} "
-            f"(95 % interval {low:.4f} to {high:.4f}), {images}"
+            f"(95 % interval {low:.4f} to {high:.4f}){extra}, {images}{averaged}"
         )
 
     def _repr_html_(self) -> str:
@@ -116,6 +126,9 @@ class Metrics:
             ("loss", loss_text(self.loss)),
             ("accuracy", f"{self.accuracy:.4f}"),
             ("95 % interval", f"{low:.4f} to {high:.4f}"),
+            *((name, loss_text(value)) for name, value in self.extra.items()),
             ("images", f"{self.count:,}"),
         ]
+        if self.average_flips:
+            pairs.append(("scores", _AVERAGED))
         return html.facts("Metrics", pairs)
