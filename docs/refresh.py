@@ -75,13 +75,13 @@ def with_modules(page: str, floors: Mapping[str, Sequence[set[str]]], ground: se
 
 def with_help_texts(page: str) -> str:
     """Returns the page with each block after `fmnistlab ... --help` as the command prints it."""
-    pattern = r"(```bash\nfmnistlab ?(\w*) --help\n```\n\n```text\n).*?(?=```)"
+    pattern = r"(```bash\nfmnistlab ?([\w ]*) --help\n```\n\n```text\n).*?(?=```)"
     return re.sub(pattern, lambda match: match[1] + help_text(match[2]), page, flags=re.DOTALL)
 
 
 def help_text(command: str) -> str:
     """Returns what a command, "" for none, prints for --help on a terminal of 80 columns."""
-    words = [sys.executable, "-m", "fmnistlab", *([command] if command else []), "--help"]
+    words = [sys.executable, "-m", "fmnistlab", *command.split(), "--help"]
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     finished = subprocess.run(  # noqa: S603 - our own command
         words, env=environment, capture_output=True, check=True, encoding="utf-8"

@@ -1,3 +1,4 @@
+from . import auditing as auditing
 from . import callbacks as callbacks
 from . import data as data
 from . import errors as errors
@@ -8,6 +9,7 @@ from . import plots as plots
 from . import recipes as recipes
 from . import statistics as statistics
 from . import testing as testing
+from .auditing.examination import audit as audit
 from .data.dataset import FashionMNISTCSV as FashionMNISTCSV
 from .data.source import load_data as load_data
 from .errors import FmnistlabError as FmnistlabError

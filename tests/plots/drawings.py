@@ -123,6 +123,13 @@ drawings: dict[str, Callable[[], Figure]] = {
     "curves of many epochs": lambda: plots.plot_curves(history(300, validate_every=7)),
     "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, title="some images"),
     "bare images": lambda: plots.plot_images(pictures(3)),
+    "pairs": lambda: plots.plot_pairs(
+        pictures(7), pictures(7), ["Shirt, 12345\nShirt, 7\n2.1 grey levels"] * 7, title="pairs"
+    ),
+    "one pair with long titles": lambda: plots.plot_pairs(
+        pictures(1), pictures(1), [LONG], title=LONG * 4
+    ),
+    "bare pairs": lambda: plots.plot_pairs(pictures(3), pictures(3)),
     "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
     "augmentation": lambda: plots.plot_augmentation(
         pictures(2), [AlternatingFlip(), RandomErasing(), RandomAffine()], title="three"
@@ -184,6 +191,9 @@ drawings: dict[str, Callable[[], Figure]] = {
     ),
 }
 on_given_figures: dict[str, Callable[[], Figure]] = {
+    "pairs on a small figure": lambda: plots.plot_pairs(
+        pictures(9), pictures(9), [LONG] * 9, title=LONG, figure=Figure(figsize=(5, 3))
+    ),
     "curves on a small figure": lambda: plots.plot_curves(
         history(10), title=LONG, figure=Figure(figsize=(6, 4.5))
     ),

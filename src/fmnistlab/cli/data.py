@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnistlab.cli import output
+from fmnistlab.cli.audit import audit_parser
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 
@@ -18,7 +19,7 @@ _DEFAULT_PICTURE = Path("fashion-mnist-samples.png")
 
 
 def add_parser(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Parser],
     common: Parser,
 ) -> None:
     """Adds the command."""
@@ -27,7 +28,8 @@ def add_parser(
         parents=[common],
         help="show the data, check a CSV file, export the bundled files",
         description="Shows what is in the data that ships with fmnistlab, or reads your CSV files "
-        "as strictly as a training would and shows what is in them.",
+        "as strictly as a training would and shows what is in them. `fmnistlab data audit` looks "
+        "for what may be wrong with it; see its --help.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -64,6 +66,7 @@ def add_parser(
         metavar="DIR",
         help="write the bundled data as fashion-mnist_train.csv and fashion-mnist_test.csv",
     )
+    parser.inner["audit"] = audit_parser(common)
     parser.set_defaults(command=_data, imports="fmnistlab.data.source")
 
 

@@ -25,10 +25,13 @@ class Parser(argparse.ArgumentParser):
 
     Attributes:
         arguments: all options and words, those of `parents` and the commands included.
+        inner: parsers that take over where the first word is their name, of a command whose other
+            words may be anything, such as files.
     """
 
     def __init__(self, *, parents: Sequence[Parser] = (), **options: Any) -> None:
         self.arguments: list[argparse.Action] = []  # the inherited one adds --help
+        self.inner: dict[str, Parser] = {}
         super().__init__(parents=parents, **options)
         self.arguments += [action for parent in parents for action in parent.arguments]
 
@@ -62,7 +65,10 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parses words; one that is left over is an error, told by the command that it is of."""
-        parsed, left_over = super().parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        if words and words[0] in self.inner:
+            return self.inner[words[0]].parse_known_args(words[1:], namespace)
+        parsed, left_over = super().parse_known_args(words, namespace)
         if left_over:
             name = next((word for word in left_over if word.startswith("-")), left_over[0])
             if name.startswith("-"):

@@ -12,6 +12,7 @@ from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument, path_argument
+from fmnistlab.cli.predict_split import predict_split
 from fmnistlab.cli.rows import NamedRows, split_rows
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def add_parser(
     parser.add_argument(
         "run", metavar="RUN", type=path_argument, help="a folder that `train` wrote"
     )
-    parser.add_argument(
+    images = parser.add_argument(
         "images",
         metavar="IMAGE",
         nargs="+",
@@ -55,6 +56,8 @@ def add_parser(
         "FILE.csv:7 one, FILE.csv:3,5,10-12 a list; the first row is 0. bundled:0-9 are rows of "
         "the test set that ships with fmnistlab",
     )
+    # With nargs="*" argparse would see none where an option stands between RUN and IMAGE.
+    images.required = False
     parser.add_argument(
         "--invert",
         action="store_true",
@@ -66,6 +69,19 @@ def add_parser(
         metavar="FILE",
         help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png)",
     )
+    parser.add_argument(
+        "--split",
+        choices=("test",),
+        metavar="SPLIT",
+        help="in the place of IMAGE: test for all images of the run's test set, as its folder has "
+        "them; no picture is drawn",
+    )
+    parser.add_argument(
+        "--against",
+        type=path_argument,
+        metavar="RUN",
+        help="with --split: where another run disagrees; with --json its predictions follow",
+    )
     add_model_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.set_defaults(command=_predict, imports="fmnistlab.training.trainer")
@@ -75,11 +91,18 @@ def _predict(options: argparse.Namespace) -> int:
     import numpy as np
     import torch
 
+    from fmnistlab.errors import ConfigurationError
     from fmnistlab.experiments.records.named_model import named_model
     from fmnistlab.experiments.records.reading import read_config
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
+    if options.split is not None:
+        return predict_split(options)
+    if options.against is not None:
+        raise ConfigurationError("--against compares test sets; add --split test.")
+    if not options.images:
+        raise ConfigurationError("There is nothing to predict: name an IMAGE, or --split test.")
     folder = RunFolder.open(options.run)
     model = named_model(folder.path, options.model)
     recipe = read_config(folder.path).recorded_recipe()
@@ -147,18 +170,26 @@ def _as_table(pictures: list[NamedImage], predictions: Predictions) -> str:
 
 
 def _as_json(pictures: list[NamedImage], predictions: Predictions) -> list[dict[str, object]]:
+    import numpy as np
+
+    from fmnistlab.data.content_hash import image_hashes
     from fmnistlab.data.schema import CLASS_NAMES
 
     return [
         {
             "image": picture.name,
+            "sha256": sha256.tobytes().hex(),
             "label": label,
             "class": CLASS_NAMES[label],
             "probabilities": dict(zip(CLASS_NAMES, probabilities, strict=True)),
             "true": None if picture.label is None else CLASS_NAMES[picture.label],
         }
-        for picture, label, probabilities in zip(
-            pictures, predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True
+        for picture, sha256, label, probabilities in zip(
+            pictures,
+            image_hashes(np.stack([picture.pixels for picture in pictures])),
+            predictions.labels.tolist(),
+            predictions.probabilities.tolist(),
+            strict=True,
         )
     ]
 

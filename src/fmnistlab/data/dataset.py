@@ -18,6 +18,7 @@ from fmnistlab.data.cache import read_cached
 from fmnistlab.data.content_hash import fingerprint
 from fmnistlab.data.csv_file import FashionTable, read_csv, write_csv
 from fmnistlab.data.expectation import accepted_fingerprints, check_content
+from fmnistlab.data.kept_together import checked_groups, two_parts
 from fmnistlab.data.overview import classes_as_html
 from fmnistlab.data.schema import (
     CLASS_NAMES,
@@ -239,24 +240,38 @@ class FashionMNISTCSV(Dataset[tuple[Tensor, Tensor]]):
 
     @foreign_words(SPLIT)
     def split(
-        self, valid_fraction: float = 0.2, seed: int = 42
+        self,
+        valid_fraction: float = 0.2,
+        seed: int = 42,
+        *,
+        keep_together: Sequence[int] | np.ndarray | Tensor | None = None,
     ) -> tuple[FashionMNISTCSV, FashionMNISTCSV]:
         """Returns two data sets that share out the items, with the same mix of classes in both.
 
         The rows and their order are those of scikit-learn's `train_test_split` with `test_size`,
-        `stratify` and `random_state`.
+        `stratify` and `random_state`. With `keep_together` they are others, and the mix of classes
+        is as near to the same as the groups allow.
 
         Args:
             valid_fraction: part of the items that goes into the second, above 0 and below 1.
             seed: 0 to 2**32 - 1; another seed gives another split.
+            keep_together: an integer for each item, (n,); items of equal numbers are not torn
+                apart, such as the `groups` of images that `fmnistlab.audit` finds to be doubles of
+                each other. scikit-learn calls this `groups`.
 
         Raises:
             ConfigurationError: the fraction or the seed is impossible, a class has a single item,
-                or a part would have fewer items than there are classes.
+                or a part would have fewer items than there are classes; there is not one integer
+                for each item, or a group is so large that a part stays empty.
         """
         valid_fraction = number("valid_fraction", valid_fraction, above=0, below=1)
         seed = whole_number("seed", seed, least=0, most=MAX_SPLIT_SEED)
-        fit, valid = stratified_rows(self.targets.numpy(), valid_fraction, seed, name=self.name)
+        labels = self.targets.numpy()
+        if keep_together is None:
+            fit, valid = stratified_rows(labels, valid_fraction, seed, name=self.name)
+        else:
+            groups = checked_groups(keep_together, len(self), name=self.name)
+            fit, valid = two_parts(labels, groups, valid_fraction, seed, name=self.name)
         return (
             self._part(fit, f"{self.name}, fit part (seed {seed})"),
             self._part(valid, f"{self.name}, valid part (seed {seed})"),

@@ -7,6 +7,7 @@ from .comparison.runs import ComparedRun as ComparedRun
 from .config import ExperimentConfig as ExperimentConfig
 from .experiment import Experiment as Experiment
 from .experiment import run_experiment as run_experiment
+from .prediction import run_predictions as run_predictions
 from .records.config import RunConfig as RunConfig
 from .records.predictions import RunPredictions as RunPredictions
 from .records.predictions import read_predictions as read_predictions
@@ -18,5 +19,7 @@ from .run_folder import RunFolder as RunFolder
 from .sweep.found import FoundRun as FoundRun
 from .sweep.found import find_runs as find_runs
 from .sweep.variant import Variant as Variant
+from .two_runs import Disagreement as Disagreement
+from .two_runs import disagreement as disagreement
 from .verification import Verification as Verification
 from .verification import verify_run as verify_run

@@ -98,6 +98,7 @@ SPLIT: Final = {
         ["test_size", "val_size", "fraction", "validation_split"], "it is valid_fraction"
     ),
     "stratify": "every split keeps the share of each class",
+    "groups": "it is keep_together",
     **_CALLED_SEED,
 }
 """Words for `FashionMNISTCSV.split`, from scikit-learn."""

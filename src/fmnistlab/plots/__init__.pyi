@@ -3,6 +3,7 @@ from .confusion import plot_confusion as plot_confusion
 from .curves import plot_curves as plot_curves
 from .intervals import plot_intervals as plot_intervals
 from .mistakes import plot_mistakes as plot_mistakes
+from .pairs import plot_pairs as plot_pairs
 from .probabilities import plot_predictions as plot_predictions
 from .samples import plot_images as plot_images
 from .samples import plot_samples as plot_samples

@@ -1,0 +1,15 @@
+from .confident_learning import label_candidates as label_candidates
+from .drift import Drift as Drift
+from .drift import drift_between as drift_between
+from .equal_images import equal_rows as equal_rows
+from .equal_images import mirrored_rows as mirrored_rows
+from .examination import audit as audit
+from .findings import AuditedImage as AuditedImage
+from .findings import AuditedPart as AuditedPart
+from .findings import EqualImages as EqualImages
+from .findings import LabelCandidate as LabelCandidate
+from .findings import NearPair as NearPair
+from .near_images import NearRows as NearRows
+from .near_images import NearSearch as NearSearch
+from .out_of_fold import out_of_fold as out_of_fold
+from .result import Audit as Audit
