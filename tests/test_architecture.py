@@ -42,7 +42,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"steps"},
         {"loop"},
         {"stacked", "trainer"},
-        {"seeds"},
+        {"rate_range", "seeds"},
     ],
     "training.steps": [{"eager", "layout", "threads"}, {"recorded"}, {"cuda"}, {"choice"}],
     "experiments": [
@@ -51,10 +51,11 @@ FLOORS: dict[str, list[set[str]]] = {
         {"records"},
         {"config"},
         {"parts"},
-        {"description"},
+        {"description", "tested"},
         {"experiment"},
         {"sweep", "verification"},
         {"comparison"},
+        {"searching"},
     ],
 }
 

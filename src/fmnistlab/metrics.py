@@ -1,5 +1,6 @@
 """What was measured: by batch, by epoch, by class, by image; and how sure one can be of it."""
 
+from fmnistlab.training.rate_range import LearningRateRange as LearningRateRange
 from fmnistlab.training.records.classification import ClassScore as ClassScore
 from fmnistlab.training.records.classification import ClassScores as ClassScores
 from fmnistlab.training.records.classification import Confusion as Confusion

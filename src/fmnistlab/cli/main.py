@@ -19,6 +19,7 @@ import fmnistlab.cli.models
 import fmnistlab.cli.predict
 import fmnistlab.cli.recipes
 import fmnistlab.cli.runs
+import fmnistlab.cli.search
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
 from fmnistlab.cli import output
@@ -37,6 +38,7 @@ _COMMANDS = (
     fmnistlab.cli.predict,
     fmnistlab.cli.verify,
     fmnistlab.cli.compare,
+    fmnistlab.cli.search,
     fmnistlab.cli.runs,
     fmnistlab.cli.models,
     fmnistlab.cli.recipes,
@@ -51,6 +53,7 @@ examples:
   fmnistlab evaluate runs/try
   fmnistlab predict runs/try shoe.png
   fmnistlab compare linearnet cnn --seeds 10  which is better, and how sure is that?
+  fmnistlab search cnn --trials 50            which settings are better?
 
 exit codes:
   0 success   1 failure   2 wrong usage   3 bad data   4 bad checkpoint   5 no room or memory

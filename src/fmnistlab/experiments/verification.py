@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
-from fmnistlab.experiments.experiment import run_experiment
+from fmnistlab.experiments.experiment import run_experiment, train_only
+from fmnistlab.experiments.parts import load_parts
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
 from fmnistlab.experiments.records.differences import differing_epochs
@@ -106,7 +107,11 @@ def _repeat(recorded: FinishedRun, model: str | None, callbacks: Sequence[Callba
     """Trains once more, and returns what that wrote into a folder that is gone by then."""
     with tempfile.TemporaryDirectory(prefix="fmnistlab-verify-") as scratch:
         config = _settings(recorded.config, model, Path(scratch, "run"))
-        return read_finished_run(run_experiment(config, callbacks).folder, model)
+        if recorded.result.test is None:
+            folder = train_only(config, callbacks, load_parts)
+        else:
+            folder = run_experiment(config, callbacks).folder
+        return read_finished_run(folder, model)
 
 
 class _Watch(Callback):

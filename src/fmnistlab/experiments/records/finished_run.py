@@ -56,7 +56,7 @@ class FinishedRun:
         history: of `history.json`.
         history_csv: the bytes of `history.csv`.
         result: of `result.json`.
-        predictions: of `predictions.safetensors`.
+        predictions: of `predictions.safetensors`; None if the run was not tested.
         saved: of the checkpoint.
     """
 
@@ -65,7 +65,7 @@ class FinishedRun:
     history: History
     history_csv: bytes
     result: RunResult
-    predictions: RunPredictions
+    predictions: RunPredictions | None
     saved: SavedTraining
 
 
@@ -82,13 +82,14 @@ def read_finished_run(path: Path, model: str | None = None) -> FinishedRun:
         UnknownModelError: its model is not installed here.
         ModelLoadError, ModelNameClashError: likewise.
     """
+    result = read_result(path)
     return FinishedRun(
         path=path,
         config=read_config(path),
         history=read_history(path),
         history_csv=read_history_csv(path),
-        result=read_result(path),
-        predictions=read_predictions(path),
+        result=result,
+        predictions=None if result.test is None else read_predictions(path),
         saved=_read_saved(path / CHECKPOINT, named_model(path, model)),
     )
 
