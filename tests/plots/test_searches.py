@@ -31,7 +31,7 @@ def test_slices_show_each_setting_numbers_and_words() -> None:
     ]
     labels = [tick.get_text() for tick in schedule.get_xticklabels()]
     assert labels == ["constant", "one_cycle"]
-    assert [tick.get_text() for tick in augmentation.get_xticklabels()][0].startswith("[")
+    assert all(tick.get_text().startswith("[") for tick in augmentation.get_xticklabels())
     assert [axes.get_visible() for axes in figure.axes] == [True] * 4 + [False] * 2
 
 

@@ -115,7 +115,7 @@ def _search(options: argparse.Namespace) -> int:
     )
     if options.learning_rate_range:
         return _learning_rate_range(options)
-    for name in ("searching.search", "parts"):
+    for name in ("searching.search", "comparison.compare", "parts"):
         get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         found = search(
@@ -140,7 +140,7 @@ def _search(options: argparse.Namespace) -> int:
         width = shutil.get_terminal_size((1000, 24)).columns
         output.result_block(found.to_text(width=width))
         output.result(f"search: {_from_here(found.folder)}")
-    return 0
+    return 1 if found.fresh.test is None else 0
 
 
 def _learning_rate_range(options: argparse.Namespace) -> int:

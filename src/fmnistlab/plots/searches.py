@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.plots.figures import FigureT, figure_to_draw_on, lay_out
-from fmnistlab.plots.legends import write_legend
+from fmnistlab.plots.legends import write_legend_below
 from fmnistlab.plots.style import BLUE, GREY, INK, MEDIUM, SMALL, VERMILION, frame, title_figure
 from fmnistlab.plots.words import LITERAL, Ruler
 
@@ -27,7 +27,10 @@ _PRUNED: Final[dict[str, Any]] = {
     "linestyle": "none",
 }
 _BEST: Final[dict[str, Any]] = {"color": VERMILION, "marker": "*", "markersize": 13}
-_MARGIN: Final = 0.08
+_BESIDE: Final = 0.08  # of the axes, free beside the first and the last point
+_FEW: Final = 6
+_WIDTH: Final = 8.6
+_MARGINS: Final = 0.6
 
 
 class SearchPoint(NamedTuple):
@@ -64,7 +67,7 @@ def plot_search_history(
         MissingExtraError: matplotlib is not installed.
     """
     _check(points)
-    figure = figure_to_draw_on(figure, 8.6, 3.6 + (0.3 if title else 0.0))
+    figure = figure_to_draw_on(figure, _WIDTH, 4.0 + (0.3 if title else 0.0))
     axes = figure.subplots()
     entries = _draw(axes, points, [point.number for point in points])
     best, line = -math.inf, []
@@ -81,8 +84,8 @@ def plot_search_history(
         drawstyle="steps-post",
         zorder=2,
     )
-    write_legend(axes, [*entries, (so_far, "the best so far")], loc="lower right")
-    _label(axes, "trial")
+    _label(axes, "trial", _WIDTH)
+    write_legend_below(axes, [*entries, (so_far, "the best so far")], _WIDTH)
     axes.set_ylabel("validation accuracy (fraction)", fontsize=MEDIUM, color=INK)
     if title:
         title_figure(figure, title)
@@ -117,31 +120,47 @@ def plot_search_slices(
     if not names:
         raise ConfigurationError("the trials have no settings to draw.")
     rows = math.ceil(len(names) / _ACROSS)
-    figure = figure_to_draw_on(figure, 8.6, 2.9 * rows + (0.3 if title else 0.0))
+    figure = figure_to_draw_on(figure, _WIDTH, 2.6 * rows + 0.5 + (0.3 if title else 0.0))
     grid = figure.subplots(rows, min(len(names), _ACROSS), squeeze=False, sharey=True)
     for axes, name in zip(grid.flat, names, strict=False):
         values = [point.settings[name] for point in points]
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        kinds = _kinds(values)
+        if kinds is None:
             entries = _draw(axes, points, values)
             if name in logarithmic and min(values) > 0:
                 axes.set_xscale("log")
         else:
-            texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
-            kinds = sorted({*texts})
-            entries = _draw(axes, points, [kinds.index(text) for text in texts])
+            entries = _draw(axes, points, [kinds.index(_text(value)) for value in values])
             ruler = Ruler(SMALL)
             labels = [ruler.fit(kind, _LONGEST) for kind in kinds]
             axes.set_xticks(range(len(kinds)), labels, **LITERAL)
             axes.set_xlim(-0.5, len(kinds) - 0.5)
-        _label(axes, name)
+        _label(axes, name, _WIDTH / _ACROSS - _MARGINS)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     grid[0, 0].set_ylabel("validation accuracy (fraction)", fontsize=MEDIUM, color=INK)
-    write_legend(grid[0, 0], entries, loc="lower right")
+    write_legend_below(grid[-1, 0], entries, _WIDTH / 2)
     if title:
         title_figure(figure, title)
     lay_out(figure)
     return figure
+
+
+def _kinds(values: Sequence[Any]) -> list[str] | None:
+    """Returns what stands side by side below axes; None for numbers, which have a scale.
+
+    A few whole numbers, as of batches, have none: 16 and 32 would touch each other beside 512.
+    """
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    whole = numbers and all(isinstance(value, int) for value in values)
+    if numbers and not (whole and len({*values}) <= _FEW):
+        return None
+    different = {_text(value): value for value in values}
+    return sorted(different, key=different.__getitem__ if whole else None)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _check(points: Sequence[SearchPoint]) -> None:
@@ -181,7 +200,9 @@ def _draw(
     return entries
 
 
-def _label(axes: Axes, name: str) -> None:
-    axes.set_xlabel(name, fontsize=MEDIUM, color=INK, **LITERAL)
-    axes.margins(x=_MARGIN)
+def _label(axes: Axes, name: str, width: float) -> None:
+    """Names what the trials are drawn over, in a line that is no wider than `width` inches."""
+    shown = Ruler(MEDIUM).fit(name, width)
+    axes.set_xlabel(shown, fontsize=MEDIUM, color=INK, **LITERAL)
+    axes.margins(x=_BESIDE)
     frame(axes)

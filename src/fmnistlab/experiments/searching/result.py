@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,7 +93,7 @@ class Search:
         )
         told = [
             f"{len(self.trials)} trials of {self.model}: {counts}.",
-            f"The winner is trial {self.best.number}: {format_assignments(self.best.settings)}. "
+            f"The winner is trial {self.best.number}: {_shown(self.best.settings)}. "
             f"Its validation accuracy in the search was {self.best.val_accuracy:.4f}, the highest "
             "of all trials, and so rather lucky: expect less of it.",
         ]
@@ -180,12 +180,19 @@ class Search:
         for trial in sorted(self.trials, key=rank)[:most]:
             yield [
                 str(trial.number),
-                format_assignments(trial.settings),
+                _shown(trial.settings),
                 trial.state,
                 trial.epochs,
                 trial.val_accuracy,
                 trial.seconds,
             ]
+
+
+def _shown(settings: Mapping[str, Any]) -> str:
+    """Returns settings in one word, floats with four digits."""
+    return format_assignments(
+        {n: float(f"{v:.4g}") if isinstance(v, float) else v for n, v in settings.items()}
+    )
 
 
 def _as_record(trial: SearchTrial) -> dict[str, Any]:

@@ -191,9 +191,10 @@ def _best(trials: list[SearchTrial]) -> SearchTrial:
     """
     done = [trial for trial in trials if trial.state == "done"]
     if not done:
+        reason = next((trial.reason for trial in reversed(trials) if trial.reason), None)
         raise WorkerError(
-            f"All {len(trials)} trials failed, the last one so: {trials[-1].reason} Search "
-            "smaller ranges, in another folder."
+            f"None of the {len(trials)} trials was trained to its end; the last one that failed: "
+            f"{reason} Search smaller ranges, in another folder."
         )
     return max(done, key=lambda trial: trial.val_accuracy or 0.0)
 
