@@ -43,7 +43,7 @@ def fitted(content: Any, model: str = "linearnet") -> Space:
         ("", "there is nothing to search in"),
         ("[model]", "there is nothing to search in"),
         ("epochs = 3", "epochs: is 3; say what it may be"),
-        ("[epochs]\nlo = 1\nhigh = 2", "has no key 'lo'. Did you mean 'low'?"),
+        ("[epochs]\nlo = 1\nhigh = 2", "has no key 'lo'. Did you mean 'low'"),
         ("[epochs]\nlow = 1", "needs low and high, or choices"),
         ("[epochs]\nlow = 1\nhigh = 3\nchoices = [1]", "has choices and more"),
         ("[epochs]\nchoices = []", "choices is []"),

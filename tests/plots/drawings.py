@@ -243,6 +243,15 @@ on_given_figures: dict[str, Callable[[], Figure]] = {
     "seeds on a narrow figure": lambda: plots.plot_seeds(
         {"cnn": seeds(12)}, figure=Figure(figsize=(4, 4.5))
     ),
+    "search history on a small figure": lambda: plots.plot_search_history(
+        points(12), title=LONG, figure=Figure(figsize=(5, 4.5))
+    ),
+    "search slices on a small figure": lambda: plots.plot_search_slices(
+        points(12), title=LONG, figure=Figure(figsize=(6, 5.5))
+    ),
+    "learning rate range on a small figure": lambda: plots.plot_learning_rate_range(
+        rate_range(), title=LONG, figure=Figure(figsize=(5, 4))
+    ),
     "accuracy on a small figure": lambda: plots.plot_tradeoff(
         models(6), references=REFERENCES[:1], title=LONG, figure=Figure(figsize=(5, 4.5))
     ),

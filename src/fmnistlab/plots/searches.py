@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _ACROSS: Final = 3
-_LONGEST: Final = 1.2
 _DONE: Final[dict[str, Any]] = {"color": BLUE, "marker": "o", "markersize": 5, "linestyle": "none"}
 _PRUNED: Final[dict[str, Any]] = {
     "color": GREY,
@@ -84,8 +83,9 @@ def plot_search_history(
         drawstyle="steps-post",
         zorder=2,
     )
-    _label(axes, "trial", _WIDTH)
-    write_legend_below(axes, [*entries, (so_far, "the best so far")], _WIDTH)
+    width = float(figure.bbox.width) / figure.dpi - _MARGINS
+    _label(axes, "trial", width)
+    write_legend_below(axes, [*entries, (so_far, "the best so far")], width)
     axes.set_ylabel("validation accuracy (fraction)", fontsize=MEDIUM, color=INK)
     if title:
         title_figure(figure, title)
@@ -121,6 +121,7 @@ def plot_search_slices(
         raise ConfigurationError("the trials have no settings to draw.")
     rows = math.ceil(len(names) / _ACROSS)
     figure = figure_to_draw_on(figure, _WIDTH, 2.6 * rows + 0.5 + (0.3 if title else 0.0))
+    width = float(figure.bbox.width) / figure.dpi / _ACROSS - _MARGINS
     grid = figure.subplots(rows, min(len(names), _ACROSS), squeeze=False, sharey=True)
     for axes, name in zip(grid.flat, names, strict=False):
         values = [point.settings[name] for point in points]
@@ -132,14 +133,14 @@ def plot_search_slices(
         else:
             entries = _draw(axes, points, [kinds.index(_text(value)) for value in values])
             ruler = Ruler(SMALL)
-            labels = [ruler.fit(kind, _LONGEST) for kind in kinds]
+            labels = [ruler.fit(kind, 0.9 * width / len(kinds)) for kind in kinds]
             axes.set_xticks(range(len(kinds)), labels, **LITERAL)
             axes.set_xlim(-0.5, len(kinds) - 0.5)
-        _label(axes, name, _WIDTH / _ACROSS - _MARGINS)
+        _label(axes, name, width)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     grid[0, 0].set_ylabel("validation accuracy (fraction)", fontsize=MEDIUM, color=INK)
-    write_legend_below(grid[-1, 0], entries, _WIDTH / 2)
+    write_legend_below(grid[-1, 0], entries, width)
     if title:
         title_figure(figure, title)
     lay_out(figure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.monitor import Monitor
@@ -10,6 +10,7 @@ from fmnistlab.training.callbacks.run import Run
 from fmnistlab.training.records.epoch_record import EpochRecord
 
 
+@runtime_checkable
 class Prunable(Protocol):
     """What `TrialPruning` needs of a trial; one of Optuna has it."""
 
