@@ -13,11 +13,11 @@ def test_the_history_shows_each_trial_and_the_best_so_far() -> None:
     given = points(12)
     (axes,) = plots.plot_search_history(given).axes
     done, pruned, best, star = axes.get_lines()[0], axes.get_lines()[1], *axes.get_lines()[3:1:-1]
-    assert [*done.get_ydata()] == [point.accuracy for point in given if point.done]
-    assert [*pruned.get_ydata()] == [point.accuracy for point in given if not point.done]
+    assert list(done.get_ydata()) == [point.accuracy for point in given if point.done]
+    assert list(pruned.get_ydata()) == [point.accuracy for point in given if not point.done]
     highest = [max(p.accuracy for p in given[: at + 1] if p.done) for at in range(len(given))]
-    assert [*best.get_ydata()] == highest
-    assert [*star.get_ydata()] == [highest[-1]]
+    assert list(best.get_ydata()) == highest
+    assert list(star.get_ydata()) == [highest[-1]]
 
 
 def test_slices_show_each_setting_numbers_and_words() -> None:
@@ -26,7 +26,7 @@ def test_slices_show_each_setting_numbers_and_words() -> None:
     rate, size, schedule, augmentation = figure.axes[:4]
     assert rate.get_xscale() == "log"
     assert size.get_xscale() == "linear"
-    assert [*rate.get_lines()[0].get_xdata()] == [
+    assert list(rate.get_lines()[0].get_xdata()) == [
         p.settings["learning_rate"] for p in given if p.done
     ]
     labels = [tick.get_text() for tick in schedule.get_xticklabels()]
@@ -53,6 +53,6 @@ def test_a_range_test_shows_losses_and_suggestions() -> None:
     each, mean, steepest, largest = axes.get_lines()
     assert tuple(each.get_ydata()) == seen.losses
     assert tuple(mean.get_ydata()) == seen.smoothed
-    assert {*steepest.get_xdata()} == {seen.steepest}
-    assert {*largest.get_xdata()} == {seen.largest}
+    assert set(steepest.get_xdata()) == {seen.steepest}
+    assert set(largest.get_xdata()) == {seen.largest}
     assert axes.get_xscale() == "log"

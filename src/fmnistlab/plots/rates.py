@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fmnistlab.plots.figures import FigureT, figure_to_draw_on, lay_out
 from fmnistlab.plots.legends import write_legend
 from fmnistlab.plots.style import BLUE, INK, MEDIUM, PALE, RUST, VERMILION, frame, title_figure
@@ -26,7 +28,7 @@ def plot_learning_rate_range(
     """
     figure = figure_to_draw_on(figure, 8.6, 3.6 + (0.3 if title else 0.0))
     axes = figure.subplots()
-    plain = {"marker": "", "linestyle": "-"}
+    plain: dict[str, Any] = {"marker": "", "linestyle": "-"}
     (each,) = axes.plot(found.rates, found.losses, color=PALE, linewidth=1.0, **plain)
     (mean,) = axes.plot(found.rates, found.smoothed, color=BLUE, linewidth=1.8, **plain)
     entries = [(each, "loss of a batch"), (mean, "smoothed")]

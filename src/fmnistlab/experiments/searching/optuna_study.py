@@ -107,8 +107,8 @@ class Round:
             "pruned": TrialState.PRUNED,
             "failed": TrialState.FAIL,
         }
-        value = values[max(values)] if state == "done" else None
-        return self._study.tell(trial, value, state=states[state])
+        last = values[max(values)] if state == "done" else None
+        return self._study.tell(trial, last, state=states[state])
 
 
 class MedianTrial:
@@ -137,7 +137,7 @@ class MedianTrial:
         trial = _study(self._earlier).ask()
         for step, value in self._values.items():
             trial.report(value, step)
-        return trial.should_prune()
+        return bool(trial.should_prune())  # numpy's own, at times
 
 
 class Journal:

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never, TypeAlias
 
 from tqdm.auto import tqdm
 
@@ -180,7 +180,7 @@ def _make_round(plan: TrialPlan, journal: Journal, made: int, count: int) -> Non
         journal.add(asked.told(number - first, *results[number]))
 
 
-_Told = tuple[ToldState, dict[int, float], dict[str, Any]]
+_Told: TypeAlias = tuple[ToldState, dict[int, float], dict[str, Any]]
 
 
 def _trained(
