@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import time
 from pathlib import Path
@@ -18,27 +19,32 @@ from fmnistlab.training.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
-KILLS = 8
-
 
 def begin(folder: Path) -> list[tuple[object, ...]]:
     return told(small(folder, trials=9, recipe=Recipe(epochs=4)))
 
 
+def killed_at(folder: Path, pattern: str, chooser: random.Random) -> bool:
+    """Begins the search and kills it soon after a file is there; returns whether it was in time."""
+    child = Child(lambda: begin(folder))
+    while not any(folder.glob(pattern)) and not select.select([child], [], [], 0.001)[0]:
+        pass
+    time.sleep(chooser.random() * 0.02)
+    child.signal(signal.SIGKILL)
+    return child.wait().code == -signal.SIGKILL
+
+
 def test_a_search_that_was_killed_gives_the_trials_of_one_that_was_not(here: Path) -> None:
     data_beside(here / "out")
-    whole = Child(lambda: begin(here / "whole")).wait()
-    assert whole.error == ""
-    chooser = random.Random(os.environ.get("PYTEST_RANDOMLY_SEED", "0"))
-    killed = 0
-    for _ in range(KILLS):
-        child = Child(lambda: begin(here / "out"))
-        time.sleep(chooser.random() * whole.seconds * 0.6)
-        child.signal(signal.SIGKILL)
-        killed += child.wait().code == -signal.SIGKILL
-    last = Child(lambda: begin(here / "out")).wait()
-    assert last.error == ""
-    assert killed > KILLS / 2
+    chooser = random.Random(os.environ.get("PYTEST_RANDOMLY_SEED"))
+    files = ("config.json", "checkpoints/*", "result.json")
+    places = [
+        f"trials/{n:04d}/{chooser.choice(files)}" for n in sorted(chooser.sample(range(9), 4))
+    ]
+    for place in ["search.json", *places, f"winner-*/runs/*/{chooser.choice(files)}"]:
+        assert killed_at(here / "out", place, chooser), place
+    last, whole = (Child(lambda name=name: begin(here / name)).wait() for name in ("out", "whole"))
+    assert (last.error, whole.error) == ("", "")
     assert last.result == whole.result
     assert bits(here / "out") == bits(here / "whole")
 
