@@ -43,7 +43,8 @@ def test_a_search_that_was_killed_gives_the_trials_of_one_that_was_not(here: Pat
     ]
     for place in ["search.json", *places, f"winner-*/runs/*/{chooser.choice(files)}"]:
         assert killed_at(here / "out", place, chooser), place
-    last, whole = (Child(lambda name=name: begin(here / name)).wait() for name in ("out", "whole"))
+    last = Child(lambda: begin(here / "out")).wait()
+    whole = Child(lambda: begin(here / "whole")).wait()
     assert (last.error, whole.error) == ("", "")
     assert last.result == whole.result
     assert bits(here / "out") == bits(here / "whole")
