@@ -62,7 +62,9 @@ def _step(name: str, way: str, first: Batch) -> TrainingStep:
     recipe = fmnistlab.recipes.CLASSIC
     optimizer = recipe.make_optimizer(model)
     execution: Execution = "eager" if way == EAGER else "recorded"
-    step = make_step(execution, model, optimizer, recipe.training_loss, None)
+    step = make_step(
+        execution, model, optimizer, recipe.training_loss, None, options=recipe.step_options()
+    )
     with _left_out(WITHOUT.get(way, ())):
         step(first)
     if way != EAGER and step.executed != "recorded":

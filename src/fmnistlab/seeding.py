@@ -66,6 +66,21 @@ def permutation(count: int, seed: int, epoch: int) -> Int64[Tensor, "count"]:
     return torch.randperm(count, generator=torch_generator(seed, "order", epoch))
 
 
+def draw(shares: Float[Tensor, "count"], seed: int, epoch: int) -> Int64[Tensor, "count"]:
+    """Returns as many items as there are, drawn with replacement for `epoch`, int64, on the CPU.
+
+    Args:
+        shares: how often each item is drawn, relatively; float64 on the CPU, above 0.
+        seed: the user's seed.
+        epoch: number of the epoch, from 1.
+    """
+    generator = torch_generator(seed, "order", epoch)
+    # torch.multinomial takes no more than 2**24 items; this takes any number.
+    ends = shares.cumsum(0)
+    places = torch.rand(len(shares), generator=generator, dtype=torch.float64) * ends[-1]
+    return torch.searchsorted(ends, places, right=True).clamp_(max=len(shares) - 1)
+
+
 def uniform(
     draws: int, item: Int64[Tensor, "batch"], *, seed: int, epoch: int
 ) -> Float[Tensor, "batch draws"]:

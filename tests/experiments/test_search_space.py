@@ -80,6 +80,7 @@ def test_a_file_that_is_no_space_is_refused(text: str, said: str, here: Path) ->
         ({"learning_rat": {"low": 1, "high": 2}}, "Did you mean 'learning_rate'"),
         ({"learning_rate": {"low": 0, "high": 1}}, "learning_rate = 0.0"),
         ({"momentum": {"low": 0, "high": 1}}, "momentum = 1.0"),
+        ({"momentum": {"low": 0, "high": 0.9}}, "only works with"),
         ({"epochs": {"low": 0.5, "high": 3}}, "epochs = 0.5"),
         ({"schedule": {"choices": ["constant", "cosin"]}}, "Did you mean 'cosine'"),
         ({"augmentation": {"choices": [[], [{"type": "nothing"}]]}}, "augmentation = "),
@@ -113,6 +114,15 @@ def test_a_range_of_any_numbers_is_not_one_of_whole_ones(mlp: str) -> None:
         "model.hidden": int,
         "weight_decay": float,
     }
+
+
+def test_settings_that_only_work_together_may_be_searched_together() -> None:
+    content = {
+        "optimizer": {"choices": ["adam", "sgd"]},
+        "momentum": {"low": 0.0, "high": 0.9},
+        "nesterov": {"choices": [True, False]},
+    }
+    assert len(fitted(content).dimensions) == 3
 
 
 def test_what_is_searched_if_nothing_is_said_fits_the_classic_recipe() -> None:

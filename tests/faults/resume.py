@@ -14,6 +14,7 @@ from tests.faults.side_by_side import tried
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.callbacks import Checkpointing
+from fmnistlab.recipes import ParameterRule
 from fmnistlab.training.execution import Execution
 
 
@@ -27,6 +28,7 @@ class Setting(NamedTuple):
         optimizer: "sgd" or "adamw".
         schedule: "constant" or "one_cycle".
         execution: "recorded" or "eager".
+        more: what else the recipe says, by a name in `MORE`.
     """
 
     dropout: bool
@@ -35,7 +37,26 @@ class Setting(NamedTuple):
     optimizer: str
     schedule: str
     execution: Execution
+    more: str = "nothing else"
 
+
+MORE: dict[str, dict[str, Any]] = {
+    "nothing else": {},
+    "averaged and clipped": {"ema_decay": 0.9, "clip_norm": 0.5, "clip_value": 0.1},
+    "warmed up": {"schedule": "linear", "warmup_epochs": 0.7},
+    "in steps": {"schedule": "step", "milestones": (1, 2), "gamma": 0.5},
+    "on a plateau": {"schedule": "plateau", "patience": 0, "gamma": 0.5},
+    "in parts": {"accumulation_steps": 3, "precision": "bfloat16"},
+    "balanced": {"class_weights": "balanced", "sampling": "balanced"},
+    "with rules": {
+        "parameter_rules": (
+            ParameterRule(dimensions=1, weight_decay=0.0),
+            ParameterRule(match="1.*", frozen_epochs=1),
+            ParameterRule(match="5.*", learning_rate_factor=3.0),
+        )
+    },
+}
+"""What a recipe may say besides, a few settings at a time."""
 
 COVERING = [
     Setting(True, True, None, "adamw", "one_cycle", "recorded"),
@@ -45,14 +66,26 @@ COVERING = [
     Setting(True, False, None, "sgd", "constant", "recorded"),
     Setting(False, False, 0, "adamw", "one_cycle", "recorded"),
 ]
-"""Settings that have each part in several neighbourhoods; the short tier makes do with them."""
+"""Settings that have each part in several neighbourhoods; the short tier makes do with them, and
+with each of `MORE`."""
 
 EXECUTIONS: tuple[Execution, ...] = ("recorded", "eager")
+
+_AS_WRITTEN = ("in parts", "with rules")
+"""What no recorded step does."""
+
+REFINED = [
+    Setting(True, number % 2 == 0, None, "adamw", "constant", execution, more)
+    for number, more in enumerate(list(MORE)[1:])
+    for execution in EXECUTIONS
+    if execution == "eager" or more not in _AS_WRITTEN
+]
+
 ALL = itertools.product(
     [True, False], [True, False], [None, 0, 2], ["adamw", "sgd"], ["constant", "one_cycle"]
 )
 EVERY = [Setting(*each, execution) for each in ALL for execution in EXECUTIONS]
-SETTINGS = [*COVERING, *(choice for choice in EVERY if choice not in COVERING)]
+SETTINGS = [*COVERING, *REFINED, *(choice for choice in EVERY if choice not in COVERING)]
 
 
 class NoisyItems(TensorDataset):
@@ -79,7 +112,7 @@ def _trainer(setting: Setting, *callbacks: Any) -> Any:
         schedule=setting.schedule,
         momentum=0.9 if setting.optimizer == "sgd" else 0.0,
         weight_decay=0.01 if setting.optimizer == "adamw" else 0.0,
-    )
+    ).replace(**MORE[setting.more])
     if setting.augmentation and setting.workers is None:
         recipe = trial.augmented(recipe)
     dropout = 0.5 if setting.dropout else 0.0
@@ -116,6 +149,6 @@ def run(trials: int, seed: int) -> Score:
 DRILL = Drill(
     "resumed at every step, weights, optimizer and history have the same bits",
     run,
-    short=len(COVERING) * (trial.STEPS + 1),
+    short=(len(COVERING) + len(REFINED)) * (trial.STEPS + 1),
     long=len(SETTINGS) * (trial.STEPS + 1),
 )

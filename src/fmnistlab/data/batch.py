@@ -48,6 +48,11 @@ class BatchSource(abc.ABC):
         self._label_rule = rule
 
     @property
+    def labels(self) -> Shaped[Tensor, "items ..."] | None:
+        """All labels, in the order of the data set, or None if only a full pass can tell."""
+        return None
+
+    @property
     @abc.abstractmethod
     def count(self) -> int | None:
         """Number of items, or None if only a full pass can tell."""
@@ -69,6 +74,8 @@ class BatchSource(abc.ABC):
     @abc.abstractmethod
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch (from 1), augmented.
+
+        A source that was asked for balanced classes yields as many items, some of them twice.
 
         Args:
             epoch: number of the epoch.

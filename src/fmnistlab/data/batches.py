@@ -69,6 +69,7 @@ def batch_source(
     batch_size: int,
     seed: int = 0,
     augmentation: Sequence[Augmentation] = (),
+    balanced: bool = False,
 ) -> BatchSource:
     """Returns the fastest source of batches that gives the items of `data` as they are.
 
@@ -78,10 +79,12 @@ def batch_source(
         batch_size: images in a training batch, from 1; a DataLoader keeps its own.
         seed: together with the epoch it determines the order and the augmentation.
         augmentation: applied one after the other to training batches.
+        balanced: whether the items of a training epoch are drawn with replacement, each class as
+            often as the others.
 
     Raises:
         ConfigurationError: `data` is of another kind, is empty, or is a DataLoader although the
-            recipe augments.
+            recipe augments, or does not lie in memory although it is to be balanced.
         ItemError: it lies in memory, and its images cannot be right.
     """
     if isinstance(data, DataLoader):
@@ -89,6 +92,11 @@ def batch_source(
             raise ConfigurationError(
                 "The recipe augments by item, but a DataLoader does not tell which items are in a "
                 "batch. Give fit the data set itself, or augment in the data set's transform."
+            )
+        if balanced:
+            raise ConfigurationError(
+                'The recipe has sampling="balanced", but a DataLoader has its own order. Give fit '
+                "the data set itself, or the loader a torch.utils.data.WeightedRandomSampler."
             )
         return LoaderBatches(data, device)
     if isinstance(data, IterableDataset) or not hasattr(data, "__getitem__"):
@@ -101,7 +109,14 @@ def batch_source(
     plan = _BatchPlan(len(data), batch_size, seed, tuple(augmentation))
     tensors = resident_tensors(data)
     if tensors is not None:
+        if balanced:
+            plan = dataclasses.replace(plan, shares=_balanced_shares(tensors[1]))
         return ResidentBatches(*tensors, plan, device, type(data).__name__)
+    if balanced:
+        raise ConfigurationError(
+            f'The recipe has sampling="balanced", but the labels of {type(data).__name__} are not '
+            "known before they are read. Give a data set that lies in memory."
+        )
     return DatasetBatches(cast("Dataset[tuple[Tensor, Tensor]]", data), plan, device)
 
 
@@ -115,6 +130,14 @@ def resident_tensors(data: object) -> tuple[Tensor, Tensor] | None:
     return None
 
 
+def _balanced_shares(labels: Tensor) -> Tensor:
+    """Returns 1 / images of its class for each item."""
+    numbers = labels if labels.ndim == 1 else labels.argmax(dim=1)
+    _, place, counts = torch.unique(numbers.cpu(), return_inverse=True, return_counts=True)
+    shares: Tensor = counts.to(torch.float64)[place].reciprocal()
+    return shares
+
+
 @dataclasses.dataclass(frozen=True)
 class _BatchPlan:
     """Where a data set of `count` items is cut, in which order, and how items are changed."""
@@ -123,6 +146,8 @@ class _BatchPlan:
     batch_size: int
     seed: int
     augmentation: tuple[Augmentation, ...]
+    shares: Tensor | None = None
+    """How often each item is drawn, relatively, float64 (count,); None for each once."""
 
     def bounds(self) -> list[tuple[int, int]]:
         """Returns start and stop of each batch.
@@ -136,8 +161,10 @@ class _BatchPlan:
         return list(zip(starts, [*starts[1:], self.count], strict=True))
 
     def order(self, epoch: int) -> Int64[Tensor, "count"]:
-        """Returns the numbers of all items in the order of an epoch."""
-        return seeding.permutation(self.count, self.seed, epoch)
+        """Returns the numbers of all items in the order of an epoch, or of those drawn for it."""
+        if self.shares is None:
+            return seeding.permutation(self.count, self.seed, epoch)
+        return seeding.draw(self.shares, self.seed, epoch)
 
     def augment(self, images: Tensor, item: Tensor, epoch: int) -> Tensor:
         """Applies each augmentation with its own uniform numbers for each item."""
@@ -191,6 +218,11 @@ class ResidentBatches(_CutBatches):
         """Checks all labels."""
         check_labels(self._labels, rule, self._owner, range(self.count))
         super().expect_labels(rule)
+
+    @property
+    def labels(self) -> Tensor:
+        """All labels, as they are stored, on the device."""
+        return self._labels
 
     @property
     def augmented(self) -> bool:

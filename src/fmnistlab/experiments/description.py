@@ -28,6 +28,7 @@ from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.strict_json import parse_json
 from fmnistlab.foundation.typed_json import read_as
 from fmnistlab.models.registry import model_name, model_origin
+from fmnistlab.training.recipes.class_weights import with_class_weights
 from fmnistlab.training.steps.choice import make_step
 from fmnistlab.training.steps.eager import TrainingStep
 
@@ -53,12 +54,14 @@ def planned_step(
     """
     recipe, trial = config.recipe, copy.deepcopy(model).to(device)
     source = batch_source(train, device=device, batch_size=recipe.batch_size)
+    recipe = with_class_weights(recipe, source)
     return make_step(
         config.execution,
         trial,
         recipe.make_optimizer(trial),
         recipe.training_loss,
         None,
+        options=recipe.step_options(),
         steps=source.steps_per_epoch,
         watched_by=watched_by,
     )

@@ -223,8 +223,11 @@ def _fastest_threads(model: nn.Module, device: torch.device, config: ExperimentC
     batch = Batch(images, torch.arange(count) % NUM_CLASSES)
     trial = copy.deepcopy(model).train()
     prepare_model(trial, batch)
-    optimizer = config.recipe.make_optimizer(trial)
-    step = make_step(config.execution, trial, optimizer, config.recipe.training_loss, None)
+    recipe = config.recipe
+    if recipe.class_weights:  # which weigh nothing here
+        recipe = recipe.replace(class_weights=())
+    parts = trial, recipe.make_optimizer(trial), recipe.training_loss, None
+    step = make_step(config.execution, *parts, options=recipe.step_options())
     steps = 20
     threads, seconds = fastest_threads(lambda: [step(batch) for _ in range(steps)])
     tried = ", ".join(f"{time / steps * 1000:.2f} ms with {n}" for n, time in seconds.items())

@@ -64,7 +64,20 @@ RECIPE: Final = {
     **dict.fromkeys(["augment", "augmentations", "transform"], "it is augmentation"),
     **dict.fromkeys(["seed", "device", "callbacks", "execution"], "it is a setting of Trainer"),
     **dict.fromkeys(
-        ["betas", "eps", "nesterov", "amsgrad"],
+        ["clipnorm", "max_norm", "gradient_clip_val", "max_grad_norm"], "it is clip_norm"
+    ),
+    **dict.fromkeys(["clipvalue"], "it is clip_value"),
+    **dict.fromkeys(
+        ["accumulate_grad_batches", "gradient_accumulation_steps"],
+        "it is accumulation_steps, the parts of a batch of batch_size images",
+    ),
+    **dict.fromkeys(["ema", "ema_momentum", "use_ema"], "it is ema_decay"),
+    **dict.fromkeys(["warmup", "warmup_steps", "num_warmup_steps"], "it is warmup_epochs"),
+    **dict.fromkeys(["class_weight"], "it is class_weights"),
+    **dict.fromkeys(["amp", "mixed_precision", "autocast"], "it is precision"),
+    **dict.fromkeys(["param_groups"], "it is parameter_rules"),
+    **dict.fromkeys(
+        ["betas", "eps", "amsgrad"],
         "give a function that makes the optimizer: optimizer=lambda parameters: ...",
     ),
     **_CALLED_RATE,

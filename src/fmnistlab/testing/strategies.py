@@ -18,7 +18,7 @@ function raises `fmnistlab.errors.MissingExtraError`. None draws from a global r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -30,12 +30,11 @@ from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES, PIXEL_MAX, PIXELS
 from fmnistlab.errors import MissingExtraError
 from fmnistlab.foundation.checks import refused, whole_number
-from fmnistlab.training.recipes.recipe import (
-    OptimizerName,
-    Recipe,
-    ScheduleName,
-    checked_epochs,
-)
+from fmnistlab.training.recipes.optimizers import OPTIMIZERS
+from fmnistlab.training.recipes.parameter_rules import ParameterRule
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.schedules import SCHEDULES, WARMED_UP
+from fmnistlab.training.recipes.setting_checks import SAMPLINGS, checked_epochs
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
@@ -239,18 +238,54 @@ def recipes(max_epochs: int = 3) -> st.SearchStrategy[Recipe]:
     checked_epochs(max_epochs)
     flips = st.builds(HorizontalFlip, st.sampled_from([0.5, 0.0, 1.0]))
     shifts = st.builds(RandomShift, st.integers(1, 27))
-    return st.builds(
-        Recipe,
-        epochs=st.integers(1, max_epochs),
-        batch_size=st.sampled_from([32, 64, 8, 1]) | st.integers(1, 64),
-        optimizer=st.sampled_from(get_args(OptimizerName)),
-        learning_rate=st.sampled_from([1e-3, 1e-2, 1e-4]),
-        weight_decay=st.sampled_from([0.0, 1e-4, 1e-2]),
-        momentum=st.sampled_from([0.0, 0.9]),
-        schedule=st.sampled_from(get_args(ScheduleName)),
-        label_smoothing=st.sampled_from([0.0, 0.1]),
-        augmentation=st.lists(flips | shifts, max_size=2).map(tuple),
+    settings = st.fixed_dictionaries(
+        {
+            "epochs": st.integers(1, max_epochs),
+            "batch_size": st.sampled_from([32, 64, 8, 1]) | st.integers(1, 64),
+            "optimizer": st.sampled_from(OPTIMIZERS),
+            "learning_rate": st.sampled_from([1e-3, 1e-2, 1e-4]),
+            "weight_decay": st.sampled_from([0.0, 1e-4, 1e-2]),
+            "momentum": st.sampled_from([0.0, 0.9]),
+            "nesterov": st.booleans(),
+            "parameter_rules": st.lists(_rules(), max_size=2).map(tuple),
+            # Whether there is a validation set is not the recipe's to say.
+            "schedule": st.sampled_from(SCHEDULES),
+            "plateau_metric": st.sampled_from(["loss", "accuracy"]),
+            "patience": st.integers(0, 1),
+            "warmup_epochs": st.sampled_from([0.0, 0.5, 0.9]),
+            "clip_norm": st.sampled_from([None, 1.0, 0.01]),
+            "clip_value": st.sampled_from([None, 0.1, 1e-3]),
+            "accumulation_steps": st.sampled_from([1, 2, 3]),
+            "ema_decay": st.sampled_from([0.0, 0.9, 0.5]),
+            "sampling": st.sampled_from(SAMPLINGS),
+            "label_smoothing": st.sampled_from([0.0, 0.1]),
+            "class_weights": st.sampled_from([(), (1.0,) * 9 + (2.0,)]),
+            "augmentation": st.lists(flips | shifts, max_size=2).map(tuple),
+        }
     )
+    return settings.map(_possible)
+
+
+def _rules() -> st.SearchStrategy[ParameterRule]:
+    """Generates rules for all parameters, which every model has."""
+    return st.builds(
+        ParameterRule,
+        learning_rate_factor=st.sampled_from([1.0, 0.5]),
+        weight_decay=st.sampled_from([None, 0.0]),
+        frozen_epochs=st.sampled_from([None, 0]),
+    )
+
+
+def _possible(settings: dict[str, Any]) -> Recipe:
+    """Returns a recipe without the settings that would do nothing beside the others."""
+    if settings["optimizer"] != "sgd":
+        settings["momentum"] = 0.0
+    settings["nesterov"] = settings["nesterov"] and settings["momentum"] > 0
+    if settings["schedule"] not in WARMED_UP:
+        settings["warmup_epochs"] = 0.0
+    if settings["schedule"] == "step":
+        settings["milestones"] = (1,)
+    return Recipe(**settings)
 
 
 def _items(min_size: int, max_size: int) -> st.SearchStrategy[list[_Item]]:

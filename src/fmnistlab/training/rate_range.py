@@ -24,8 +24,10 @@ from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.models.seeded import ModelMaker, seeded_model
 from fmnistlab.training.device import choose_device, named_memory_errors
 from fmnistlab.training.loop.preparation import Preparation
+from fmnistlab.training.recipes.class_weights import with_class_weights
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.setting_checks import BALANCED
 from fmnistlab.training.steps.eager import TrainingStep
 
 MOST_STEPS: Final = 1000
@@ -157,6 +159,7 @@ def learning_rate_range(
         batch_size=recipe.batch_size,
         seed=seed,
         augmentation=recipe.augmentation,
+        balanced=recipe.sampling == BALANCED,
     )
     if recipe.augmentation:
         check_augmentations(recipe.augmentation, source.example().images, seed)
@@ -165,7 +168,12 @@ def learning_rate_range(
         isolated_randomness(seeding.derive_seed(seed, "rate range"), chosen),
         named_memory_errors(chosen, "training", recipe.batch_size),
     ):
-        Preparation().for_training(made, (source, None), recipe.training_loss, chosen)
+        preparation = Preparation()
+        scores = preparation.for_images(made, source, chosen)
+        recipe = with_class_weights(recipe, source, scores)
+        preparation.for_training(
+            made, (source, None), recipe.training_loss, chosen, parts=recipe.accumulation_steps
+        )
         losses, smoothed, exploded = _rise(made.train(), source, recipe, rates)
     if not losses:
         raise ConfigurationError("The loss of the first batch is no finite number.")
@@ -184,7 +192,7 @@ def _rise(
 ) -> tuple[list[float], list[float], float | None]:
     """Makes the steps; returns losses, smoothed losses, and the rate at which they exploded."""
     optimizer = recipe.make_optimizer(model)
-    step = TrainingStep(model, optimizer, recipe.training_loss, None)
+    step = TrainingStep(model, optimizer, recipe.training_loss, None, recipe.step_options())
     own = [float(group["lr"]) for group in optimizer.param_groups]
     losses: list[float] = []
     smoothed: list[float] = []

@@ -26,7 +26,8 @@ from fmnistlab.training.checkpoints.folder import newest_checkpoint
 from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
-from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.setting_checks import checked_epochs
 from fmnistlab.training.stacked import fit_stacked
 from fmnistlab.training.steps.threads import MAX_THREADS, cpu_threads
 from fmnistlab.training.trainer import Trainer

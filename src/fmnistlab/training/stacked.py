@@ -13,7 +13,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from fmnistlab import seeding
 from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.data.batches import Data, batch_source
-from fmnistlab.errors import NonFiniteError
+from fmnistlab.errors import ConfigurationError, NonFiniteError
 from fmnistlab.foundation.global_random import isolated_randomness, seed_all
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.checkpoints.trainer_state import TrainerState, capture_trainer
 from fmnistlab.training.loop.explosion import ExplosionWatch
 from fmnistlab.training.loop.preparation import Preparation
+from fmnistlab.training.recipes.changes import changed_settings
 from fmnistlab.training.recipes.loss_weights import label_weights
 from fmnistlab.training.recipes.recipe import LossFunction, Recipe
 from fmnistlab.training.records.epoch_record import EpochRecord
@@ -64,6 +65,7 @@ def fit_stacked(
         ConfigurationError: the data or a setting is impossible.
         NonFiniteError: the mean loss of an epoch is not a finite number for some seed.
     """
+    _check(recipe)
     sources = [_source(train, seed, recipe, device) for seed in seeds]
     validation = None if valid is None else _source(valid, 0, recipe, device)
     trial = copy.deepcopy(models[0])
@@ -72,7 +74,8 @@ def fit_stacked(
     optimizer = recipe.make_optimizer(stack)
     last_epoch = epochs or recipe.epochs
     steps = sources[0].steps_per_epoch
-    schedule = recipe.make_schedule(optimizer, None if steps is None else steps * last_epoch)
+    total = None if steps is None else steps * last_epoch
+    schedule = recipe.make_schedule(optimizer, total, last_epoch)
     histories = [History() for _ in seeds]
     watches = [ExplosionWatch(name=f"seed {seed}: ") for seed in seeds]
     with isolated_randomness(seeding.derive_seed(seeds[0], "build"), device):
@@ -109,6 +112,31 @@ def fit_stacked(
         ).to_bytes()
         for model, seed, history, state in zip(parts[0], seeds, histories, parts[1], strict=True)
     ]
+
+
+_STACKED: Final = frozenset(
+    {
+        *("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "momentum"),
+        *("nesterov", "schedule", "warmup_epochs", "milestones", "gamma", "patience"),
+        *("plateau_metric", "label_smoothing", "augmentation", "loss"),
+    }
+)
+"""Settings of a recipe that stacked trainings can have."""
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuses a recipe with a setting that stacked trainings cannot have.
+
+    Raises:
+        ConfigurationError: it has one.
+    """
+    changed = [name for name in changed_settings(recipe.describe()) if name not in _STACKED]
+    if recipe.schedule == "plateau":
+        changed.append('schedule="plateau"')
+    if changed:
+        raise ConfigurationError(
+            f"Stacked trainings cannot have {', '.join(changed)}; leave stacked out."
+        )
 
 
 class _Stack(nn.Module):

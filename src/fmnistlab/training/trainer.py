@@ -42,7 +42,8 @@ from fmnistlab.training.loop.opening import opened_loop
 from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.named import CLASSIC
-from fmnistlab.training.recipes.recipe import Recipe, checked_epochs
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.setting_checks import BALANCED, checked_epochs
 from fmnistlab.training.records.history import History
 from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.records.predictions import Predictions
@@ -238,7 +239,7 @@ class Trainer:
         with opened_loop(
             *(state, self._dispatch, self._preparation),
             execution=self.execution,
-            training=self._source(train),
+            training=self._source(train, balanced=self.recipe.sampling == BALANCED),
             validation=None if valid is None else self._source(valid),
             interruption=interruption,
             saved=self._saved,
@@ -373,11 +374,12 @@ class Trainer:
         self._step = saved.step
         self._saved = saved
 
-    def _source(self, data: object) -> BatchSource:
+    def _source(self, data: object, *, balanced: bool = False) -> BatchSource:
         return batch_source(
             data,
             device=self.device,
             batch_size=self.recipe.batch_size,
             seed=self.seed,
             augmentation=self.recipe.augmentation,
+            balanced=balanced,
         )

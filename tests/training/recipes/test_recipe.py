@@ -12,7 +12,9 @@ from torch import nn
 from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.training.recipes.named import CLASSIC
-from fmnistlab.training.recipes.recipe import OptimizerName, Recipe, ScheduleName
+from fmnistlab.training.recipes.optimizers import OptimizerName
+from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.schedules import ScheduleName
 from fmnistlab.training.trainer import Trainer
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -40,6 +42,7 @@ DEFAULT: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 
 _KEYS: Final = ("low", "high", "log", "step", "choices")
 _MOST_CHOICES: Final = 1000
+_MOST_COMBINATIONS: Final = 1000
 _LARGEST_WHOLE: Final = 2**53
 
 
@@ -141,7 +144,8 @@ def read_space(space: AnySpace) -> Space:
 def fitted_space(space: Space, recipe: Recipe, model: str, options: Mapping[str, Any]) -> Space:
     """Returns a space that fits recipe and model; ranges of what may be any number are floats.
 
-    Both ends of a range and each choice are put into the recipe, or into the model, which is made.
+    Both ends of a range and each choice are put into the recipe, where needed beside other values of
+    the space, or into the model, which is made.
 
     Args:
         space: what was read.
@@ -167,7 +171,7 @@ def fitted_space(space: Space, recipe: Recipe, model: str, options: Mapping[str,
         for value in fitted[-1].extremes():
             source = f"space: {dimension.name} = {shown(value)}"
             if option == dimension.name:
-                changed_recipe(recipe, {option: value}, source)
+                _check_setting(space, recipe, {option: value}, source)
                 continue
             maker = functools.partial(create_model, model, **{**options, option: value})
             try:
@@ -175,6 +179,25 @@ def fitted_space(space: Space, recipe: Recipe, model: str, options: Mapping[str,
             except FmnistlabError as error:
                 raise ConfigurationError(f"{source}: {error}") from error
     return Space(tuple(fitted))
+
+
+def _check_setting(space: Space, recipe: Recipe, setting: Mapping[str, Any], source: str) -> None:
+    """Refuses a value that is impossible by itself and beside what else the space has.
+
+    Raises:
+        ConfigurationError: likewise.
+    """
+    try:
+        changed_recipe(recipe, setting, source)
+    except ConfigurationError:
+        others = [o for o in space.dimensions if not o.name.startswith(f"{MODEL}.")]
+        names = [other.name for other in others if other.name not in setting]
+        values = (other.extremes() for other in others if other.name not in setting)
+        for together in itertools.islice(itertools.product(*values), _MOST_COMBINATIONS):
+            with contextlib.suppress(ConfigurationError):
+                changed_recipe(recipe, {**dict(zip(names, together, strict=True)), **setting}, "")
+                return
+        raise
 
 
 def _dimensions(space: Mapping[str, Any], source: str) -> Iterator[Dimension]:

@@ -27,7 +27,7 @@ class FitState:
         batch: steps made in the epoch that goes on; 0 between two epochs.
         seconds: wall time of that epoch so far.
         stop_reason: why it is to end early, or None.
-        schedule: state of the learning rate's schedule, or None if it is constant.
+        schedule: state of the learning rate's schedule, or None if it stays.
         data: names of the training and the validation set, see `BatchSource.identity`; while the
             fit runs, a function that returns them, because telling them takes a moment.
         meter: losses of the epoch so far.
@@ -37,6 +37,7 @@ class FitState:
         began: how parameters were arranged when the fit began.
         epoch_began: likewise when the epoch that goes on began; None between two epochs.
         start: mean loss of the fit's first batch, or None before it; see `ExplosionWatch`.
+        average: the average of weights and of how many steps it is, or None if there is none.
     """
 
     first_epoch: int
@@ -53,6 +54,7 @@ class FitState:
     began: Arrangement
     epoch_began: Arrangement | None
     start: float | None = None
+    average: dict[str, Any] | None = None
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns all tensors by name, and the rest as values of JSON.
@@ -95,6 +97,8 @@ class FitState:
                 tree["epoch_began"] = Arrangement.from_json(tree["epoch_began"])
             if not isinstance(tree["start"], float | None):
                 raise TypeError("the loss at the start is no number")
+            if tree["average"] is not None and type(tree["average"]["count"]) is not int:
+                raise TypeError("the average of weights has no count")
             return cls(data=values["data"], **tree)
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"the state of the fit is incomplete: {error!r}") from error

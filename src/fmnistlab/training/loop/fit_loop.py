@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import time
@@ -31,6 +32,7 @@ from fmnistlab.training.loop.finite import FiniteCheck
 from fmnistlab.training.loop.interruption import Interruption
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.loss_weights import label_weights
+from fmnistlab.training.recipes.parameter_rules import freeze_for_epoch
 from fmnistlab.training.records.epoch_record import EpochRecord
 from fmnistlab.training.records.meter import Meter
 from fmnistlab.training.records.metrics import Metrics
@@ -71,6 +73,7 @@ class FitLoop:
         self._training, self._validation = training, validation
         self._interruption = interruption
         self._resume = resume
+        self._plateau = state.recipe.make_plateau(self._run.optimizer)
         self._began = self._arrangement() if resume is None else resume.fit.began
         self._epoch_began: Arrangement | None = None
         self._checked = False
@@ -106,7 +109,7 @@ class FitLoop:
         if self._resume is not None:
             self._resume.restore_callbacks(self._dispatch)
             if self._resume.fit.batch == 0:
-                self._resume.restore(self._state, self._step, self._dispatch)
+                self._restore(self._resume)
 
     def train(self) -> None:
         """Trains until the last epoch is over or the fit is stopped.
@@ -121,11 +124,22 @@ class FitLoop:
         state = self._state
         while self._goes_on():
             state.epoch = len(state.history) + 1
-            record = self._epoch()
-            state.batch = 0
-            self._explosion.after_epoch(record)
-            self._dispatch.call("on_epoch_end", self._run, record)
+            self._epoch()
+            with self._averaged_weights():
+                record = self._record()
+                state.batch = 0
+                self._explosion.after_epoch(record)
+                if self._plateau is not None:
+                    self._plateau.step(getattr(record, state.recipe.plateau_metric))
+                self._dispatch.call("on_epoch_end", self._run, record)
             self._deliver_captures()
+        if self._step.average is not None:
+            self._step.average.settle()
+
+    def _averaged_weights(self) -> contextlib.AbstractContextManager[None]:
+        """Lets the model have the averaged weights, if the recipe averages them."""
+        average = self._step.average
+        return contextlib.nullcontext() if average is None else average.lent()
 
     def _goes_on(self) -> bool:
         """Returns whether there is another epoch to train; one that has begun is finished first."""
@@ -142,7 +156,8 @@ class FitLoop:
         state = self._state
         self._finite.check_sum(self._step, state.epoch, state.step)
         within = state.batch > 0
-        schedule = self._step.schedule
+        schedule = self._step.schedule or self._plateau
+        average = self._step.average
         return FitState(
             first_epoch=state.first_epoch,
             last_epoch=state.last_epoch,
@@ -158,10 +173,11 @@ class FitLoop:
             callbacks=self._dispatch.state_dicts(),
             began=self._began,
             epoch_began=self._epoch_began if within else None,
+            average=None if average is None else average.state(),
         )
 
-    def _epoch(self) -> EpochRecord:
-        """Trains and validates one epoch, or what is left of it."""
+    def _epoch(self) -> None:
+        """Trains one epoch, or what is left of it."""
         state, dispatch = self._state, self._dispatch
         seed_all(seeding.derive_seed(state.seed, "noise", state.epoch))
         resume, self._resume = self._resume, None
@@ -182,12 +198,14 @@ class FitLoop:
             if state.receivers or self._interruption.requested:
                 self._deliver_captures()
         self._step.write_back()
-        return self._record()
 
     def _start_epoch(self, resume: ResumePoint | None) -> None:
         """Calls `on_epoch_start`; what it does to an epoch that goes on was done before."""
         within = resume if resume is not None and resume.fit.batch > 0 else None
         if within is None:
+            freeze_for_epoch(
+                self._state.model, self._state.recipe.parameter_rules, self._state.epoch
+            )
             self._epoch_began = self._arrangement()
         else:
             self._epoch_began = within.fit.epoch_began
@@ -195,7 +213,10 @@ class FitLoop:
         self._dispatch.call("on_epoch_start", self._run)
         self._step.refresh()
         if within is not None:
-            within.restore(self._state, self._step, self._dispatch)
+            self._restore(within)
+
+    def _restore(self, resume: ResumePoint) -> None:
+        resume.restore(self._state, self._step, self._plateau, self._dispatch)
 
     def _arrangement(self) -> Arrangement:
         return Arrangement.of(self._state.model, self._run.optimizer)

@@ -10,6 +10,7 @@ import torch
 from fmnistlab import seeding
 from fmnistlab.data.augmentation import check_augmentations
 from fmnistlab.data.batch import BatchSource
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.training.callbacks.run import Run, RunState
 from fmnistlab.training.checkpoints.file import Checkpoint
@@ -25,6 +26,8 @@ from fmnistlab.training.loop.fit_loop import FitLoop, data_names
 from fmnistlab.training.loop.interruption import Interruption
 from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.loop.resume_point import ResumePoint
+from fmnistlab.training.recipes.class_weights import with_class_weights
+from fmnistlab.training.recipes.setting_checks import BALANCED
 from fmnistlab.training.steps.choice import make_step
 from fmnistlab.training.steps.eager import TrainingStep
 
@@ -66,13 +69,21 @@ def opened_loop(
     model, recipe, device = state.model, state.recipe, Run(state).device
     if recipe.augmentation:
         check_augmentations(recipe.augmentation, training.example().images, state.seed)
+    if recipe.schedule == "plateau" and recipe.plateau_metric.startswith("val_"):
+        _require_validation(recipe.plateau_metric, validation)
     state.steps_per_epoch = training.steps_per_epoch
     if resume is not None:
         warn_of_other_environment(resume.trainer.environment, device)
         check_data(resume.fit, data_names(training, validation))
     with isolated_randomness(seeding.derive_seed(state.seed, "build"), device):
+        if recipe.class_weights == BALANCED:
+            scores = preparation.for_images(model, training, device)
+            state.recipe = recipe = with_class_weights(recipe, training, scores)
         # The optimizer comes after device and layout are final, because it holds on to tensors.
-        preparation.for_training(model, (training, validation), recipe.training_loss, device)
+        preparation.for_training(
+            *(model, (training, validation), recipe.training_loss, device),
+            parts=recipe.accumulation_steps,
+        )
         state.optimizer = _built_optimizer(state, saved, resume)
         step = _built_step(state, state.optimizer, execution, dispatch.watched_by)
         with contextlib.closing(step):
@@ -84,6 +95,14 @@ def opened_loop(
                 resume=resume,
                 capture=capture,
             )
+
+
+def _require_validation(metric: str, validation: BatchSource | None) -> None:
+    if validation is None:
+        raise ConfigurationError(
+            f"The schedule 'plateau' watches {metric}, and there is no validation set. Give fit "
+            f'one, or the recipe plateau_metric="{metric.removeprefix("val_")}".'
+        )
 
 
 def _built_optimizer(
@@ -112,7 +131,9 @@ def _built_step(
     state: RunState, optimizer: torch.optim.Optimizer, execution: Execution, watched_by: str | None
 ) -> TrainingStep:
     recipe, steps = state.recipe, state.steps_per_epoch
-    total = None if steps is None else steps * (state.last_epoch - state.first_epoch + 1)
-    schedule = recipe.make_schedule(optimizer, total)
+    epochs = state.last_epoch - state.first_epoch + 1
+    schedule = recipe.make_schedule(optimizer, None if steps is None else steps * epochs, epochs)
     parts = state.model, optimizer, recipe.training_loss, schedule
-    return make_step(execution, *parts, steps=steps, watched_by=watched_by)
+    return make_step(
+        execution, *parts, options=recipe.step_options(), steps=steps, watched_by=watched_by
+    )

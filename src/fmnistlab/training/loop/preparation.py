@@ -28,8 +28,11 @@ class Preparation:
         self._scores: int | None = None
         self._tried_loss: object = None
 
-    def for_images(self, model: nn.Module, source: BatchSource, device: torch.device) -> None:
+    def for_images(self, model: nn.Module, source: BatchSource, device: torch.device) -> int:
         """Moves a model to the device and, the first time, tries it; labels are not read.
+
+        Returns:
+            How many scores it gives for an image.
 
         Raises:
             ConfigurationError: the data cannot be used, or the model cannot compute with float32.
@@ -39,7 +42,9 @@ class Preparation:
         model.to(device)
         if self._scores is None:
             images = source.example().images
-            self._try(model, images, torch.zeros(len(images), dtype=torch.int64, device=device))
+            labels = torch.zeros(len(images), dtype=torch.int64, device=device)
+            return self._try(model, images, labels).shape[1]
+        return self._scores
 
     def for_training(
         self,
@@ -47,8 +52,17 @@ class Preparation:
         data: tuple[BatchSource, BatchSource | None],
         loss: LossFunction,
         device: torch.device,
+        *,
+        parts: int = 1,
     ) -> None:
         """Does the same for training and validation data, see `for_labels`.
+
+        Args:
+            model: the trainer's.
+            data: training data, and validation data or None; on the device.
+            loss: a recipe's.
+            device: where.
+            parts: in which each training batch is computed.
 
         Raises:
             ConfigurationError: likewise, or a batch will hold one image, from which the model
@@ -56,7 +70,7 @@ class Preparation:
         """
         for source in filter(None, data):
             self.for_labels(model, source, loss, device)
-        _check_single_images(model, data[0])
+        _check_single_images(model, data[0], parts)
 
     def for_labels(
         self,
@@ -105,13 +119,14 @@ class Preparation:
         return scores
 
 
-def _check_single_images(model: nn.Module, source: BatchSource) -> None:
+def _check_single_images(model: nn.Module, source: BatchSource, parts: int) -> None:
     """Checks that a model can be trained with one image in a batch, if there will be one.
 
     Raises:
         ConfigurationError: it cannot, as batch normalization of single numbers.
     """
-    if source.smallest_batch != 1:
+    smallest = source.smallest_batch
+    if smallest is None or smallest // parts > 1:
         return
     images = source.example().images[:1]
     trial, entered = copy.deepcopy(model).train(), [type(model).__name__]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from fmnistlab.training.callbacks.run import RunState
 from fmnistlab.training.checkpoints.fit_state import FitState
@@ -54,16 +55,31 @@ class ResumePoint:
         """Gives each callback the state that it had."""
         dispatch.load_state_dicts(copy.deepcopy(self.fit.callbacks))
 
-    def restore(self, state: RunState, step: TrainingStep, dispatch: Dispatch) -> None:
+    def restore(
+        self,
+        state: RunState,
+        step: TrainingStep,
+        plateau: ReduceLROnPlateau | None,
+        dispatch: Dispatch,
+    ) -> None:
         """Puts back weights, optimizer, schedule, callbacks, frozen parameters and modes.
+
+        Args:
+            state: of the fit.
+            step: with its schedule and its average of weights.
+            plateau: moves the learning rate after an epoch, or None.
+            dispatch: calls the callbacks.
 
         Raises:
             CheckpointError: the hooks have made another model or optimizer of it.
         """
         model, optimizer = state.model, self.trainer.optimizer
         model.load_state_dict(self.trainer.weights)
-        if step.schedule is not None and self.fit.schedule is not None:
-            step.schedule.load_state_dict(copy.deepcopy(self.fit.schedule))
+        schedule = step.schedule or plateau
+        if schedule is not None and self.fit.schedule is not None:
+            schedule.load_state_dict(copy.deepcopy(self.fit.schedule))
+        if step.average is not None and self.fit.average is not None:
+            step.average.load(self.fit.average)
         if optimizer is not None and state.optimizer is not None:
             optimizer.restore(model, state.optimizer)
             optimizer.arrangement.freeze(model)

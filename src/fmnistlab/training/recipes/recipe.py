@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.parameter import is_lazy
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from fmnistlab.data.augmentation import (
     Augmentation,
@@ -21,27 +21,36 @@ from fmnistlab.data.augmentation import (
 )
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
-from fmnistlab.foundation.compiler import compiler_left_out
 from fmnistlab.foundation.foreign_words import RECIPE, foreign_words
 from fmnistlab.training.recipes.described import describe
+from fmnistlab.training.recipes.optimizers import OPTIMIZERS, OptimizerName, named_optimizer
+from fmnistlab.training.recipes.parameter_rules import ParameterRule, checked_rules, settings_of
+from fmnistlab.training.recipes.schedules import (
+    SCHEDULES,
+    ScheduleName,
+    plateau_schedule,
+    step_schedule,
+)
+from fmnistlab.training.recipes.setting_checks import (
+    BALANCED,
+    PLATEAU_METRICS,
+    SAMPLINGS,
+    Sampling,
+    checked_augmentation,
+    checked_class_weights,
+    checked_epochs,
+    checked_milestones,
+    number_or_none,
+    refuse_pointless,
+    require_choice,
+)
+from fmnistlab.training.recipes.step_options import PRECISIONS, Precision, StepOptions
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 """Makes an optimizer for the parameters it is given."""
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Maps logits (batch, classes) and labels to the mean loss of the batch, a 0-dim tensor."""
-
-OptimizerName: TypeAlias = Literal["adam", "adamw", "sgd"]
-"""Optimizers that a recipe knows by name."""
-
-ScheduleName: TypeAlias = Literal["constant", "cosine", "one_cycle"]
-"""Ways to move the learning rate after each step."""
-
-OPTIMIZERS: Final[tuple[OptimizerName, ...]] = get_args(OptimizerName)
-SCHEDULES: Final[tuple[ScheduleName, ...]] = get_args(ScheduleName)
-
-MAX_EPOCHS = 1_000_000_000
-"""Most epochs of one fit; larger numbers are slips of the hand."""
 
 MAX_BATCH_SIZE = 1_000_000_000
 """Most images in a batch; a batch that is larger than the data holds all of it."""
@@ -61,11 +70,39 @@ class Recipe:
             optimizers known by name. One of your own has its own rates.
         weight_decay: L2 factor, from 0; decoupled for "adamw".
         momentum: momentum of "sgd", 0 to below 1.
-        schedule: "constant"; "cosine": down to 0 over the fit (Loshchilov and Hutter 2017);
-            "one_cycle": up and down again (Smith 2018), as `torch.optim.lr_scheduler.OneCycleLR`.
-            Both move after each step; each group of the optimizer starts at, or rises to, its own
-            learning rate.
+        nesterov: whether that is Nesterov's (Sutskever et al. 2013).
+        parameter_rules: other rates and decays for some parameters, and for how many epochs they
+            are frozen; see `ParameterRule`.
+        schedule: how the learning rate moves after each step: "constant"; "cosine" (Loshchilov and
+            Hutter 2017) and "linear": down to 0 over the fit; "step": times `gamma` after each of
+            the `milestones`; "one_cycle": up and down again (Smith 2018), as
+            `torch.optim.lr_scheduler.OneCycleLR`. Or after an epoch: "plateau", times `gamma` when
+            `plateau_metric` has not improved for more than `patience` epochs, as
+            `torch.optim.lr_scheduler.ReduceLROnPlateau`. Each group of the optimizer starts at, or
+            rises to, its own learning rate.
+        warmup_epochs: epochs, or a part of one, in which the rate first rises in a line; from 0.
+        milestones: numbers of epochs of the fit, rising, from 1.
+        gamma: above 0 and below 1.
+        patience: epochs, from 0.
+        plateau_metric: "val_loss", "val_accuracy", "loss" or "accuracy".
+        clip_norm: largest norm of all gradients together, above 0; None for any. As
+            `torch.nn.utils.clip_grad_norm_`.
+        clip_value: largest size of each number in a gradient, above 0; None for any; applied first.
+        accumulation_steps: parts in which each batch of `batch_size` images is computed, one after
+            the other, so that a large batch needs the memory of a small one; from 1. Their
+            gradients are added up to that of the batch.
+        precision: "bfloat16" computes forward and loss of a training step under `torch.autocast`;
+            weights, evaluation and predictions stay float32.
+        ema_decay: decay of an exponential average of the weights and buffers, after each step, from
+            0 to below 1; 0 for none. As `torch.optim.swa_utils.AveragedModel`. The averaged weights
+            are validated, callbacks see them when an epoch ends, and the model has them when the
+            fit has ended.
+        sampling: "balanced" draws the images of an epoch with replacement, each class as often as
+            the others; as many as there are.
         label_smoothing: 0 to below 1, in training only; evaluation always takes the plain loss.
+        class_weights: how much the images of each class count in the training loss, from 0, not all
+            of them 0; "balanced" for n / (classes * images of the class) as in scikit-learn's
+            `compute_class_weight`; () for one each. Evaluation always takes the plain loss.
         augmentation: changes of the training images, one after the other; see
             `fmnistlab.data.augmentation`.
         loss: another loss than cross-entropy: a function of (logits, labels) that returns the
@@ -81,8 +118,22 @@ class Recipe:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.0
+    nesterov: bool = False
+    parameter_rules: tuple[ParameterRule, ...] = ()
     schedule: ScheduleName = "constant"
+    warmup_epochs: float = 0.0
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    patience: int = 10
+    plateau_metric: str = "val_loss"
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    accumulation_steps: int = 1
+    precision: Precision = "float32"
+    ema_decay: float = 0.0
+    sampling: Sampling = "shuffled"
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | Literal["balanced"] = ()
     augmentation: tuple[Augmentation, ...] = ()
     loss: LossFunction | None = None
 
@@ -93,16 +144,32 @@ class Recipe:
             "learning_rate": number("learning_rate", self.learning_rate, above=0),
             "weight_decay": number("weight_decay", self.weight_decay, least=0),
             "momentum": number("momentum", self.momentum, least=0, below=1),
+            "parameter_rules": checked_rules(self.parameter_rules),
+            "warmup_epochs": number("warmup_epochs", self.warmup_epochs, least=0),
+            "milestones": checked_milestones(self.milestones),
+            "gamma": number("gamma", self.gamma, above=0, below=1),
+            "patience": whole_number("patience", self.patience, least=0),
+            "clip_norm": number_or_none("clip_norm", self.clip_norm),
+            "clip_value": number_or_none("clip_value", self.clip_value),
+            "accumulation_steps": whole_number("accumulation_steps", self.accumulation_steps),
+            "ema_decay": number("ema_decay", self.ema_decay, least=0, below=1),
             "label_smoothing": number("label_smoothing", self.label_smoothing, least=0, below=1),
-            "augmentation": _checked_augmentation(self.augmentation),
+            "class_weights": checked_class_weights(self.class_weights),
+            "augmentation": checked_augmentation(self.augmentation),
         }
         if not callable(self.optimizer):
-            _require_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _require_choice("schedule", self.schedule, SCHEDULES)
+            require_choice("optimizer", self.optimizer, OPTIMIZERS)
+        require_choice("schedule", self.schedule, SCHEDULES)
+        require_choice("plateau_metric", self.plateau_metric, PLATEAU_METRICS)
+        require_choice("precision", self.precision, PRECISIONS)
+        require_choice("sampling", self.sampling, SAMPLINGS)
+        if not isinstance(self.nesterov, bool):
+            raise refused("nesterov", self.nesterov, "True or False")
         if self.loss is not None and not callable(self.loss):
             raise refused("loss", self.loss, "a function of logits and labels, or None")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        refuse_pointless(self)
 
     def replace(self, **changes: Any) -> Recipe:
         """Returns a copy with some settings changed; unknown names are errors.
@@ -114,64 +181,107 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Returns the optimizer for all parameters of `model` that require a gradient.
+        """Returns the optimizer for all parameters of `model` that require a gradient, or will.
 
         Call it after the model is on its device and has its final layout.
 
         Raises:
-            ConfigurationError: the model has nothing to train.
+            ConfigurationError: the model has nothing to train, or nothing that a rule is for.
         """
-        parameters = [p for p in model.parameters() if p.requires_grad]
+        settings = settings_of(
+            model,
+            self.parameter_rules,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+        parameters = {
+            name: parameter
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad or settings[name].frozen_epochs is not None
+        }
         if not parameters:
             raise ConfigurationError(f"{type(model).__name__} has no parameters to train.")
         if not isinstance(self.optimizer, str):
-            return self.optimizer(parameters)
-        fused = all(map(_can_be_fused, parameters))
-        rate, decay = self.learning_rate, self.weight_decay
-        with compiler_left_out(torch.optim.Optimizer.add_param_group):
-            if self.optimizer == "sgd":
-                # Torch's fused kernel fails where some parameters have no momentum yet, as after
-                # unfreezing a layer.
-                fused = fused and self.momentum == 0
-                return torch.optim.SGD(
-                    parameters, rate, momentum=self.momentum, weight_decay=decay, fused=fused
-                )
-            kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
-            return kind(parameters, rate, weight_decay=decay, fused=fused)
+            return self.optimizer([*parameters.values()])
+        return named_optimizer(
+            self.optimizer,
+            parameters,
+            settings,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+        )
 
     def make_schedule(
-        self, optimizer: torch.optim.Optimizer, total_steps: int | None
+        self, optimizer: torch.optim.Optimizer, total_steps: int | None, epochs: int | None = None
     ) -> LRScheduler | None:
-        """Returns what moves the learning rate after each step, or None if it stays.
+        """Returns what moves the learning rate after each step, or None if nothing does.
 
         Args:
             optimizer: whose learning rate is moved.
             total_steps: steps of the whole fit; None if unknown.
+            epochs: of the whole fit; the recipe's number if None.
 
         Raises:
-            ConfigurationError: the schedule needs to know the number of steps.
+            ConfigurationError: the schedule needs to know the number of steps, or the warm-up is
+                longer than the fit.
         """
-        if self.schedule == "constant":
+        return step_schedule(
+            self.schedule,
+            optimizer,
+            total_steps=total_steps,
+            epochs=self.epochs if epochs is None else epochs,
+            warmup_epochs=self.warmup_epochs,
+            milestones=self.milestones,
+            gamma=self.gamma,
+        )
+
+    def make_plateau(self, optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau | None:
+        """Returns what moves the learning rate after each epoch, or None if nothing does.
+
+        Args:
+            optimizer: whose learning rate is moved.
+        """
+        if self.schedule != "plateau":
             return None
-        if total_steps is None:
+        return plateau_schedule(
+            optimizer, metric=self.plateau_metric, gamma=self.gamma, patience=self.patience
+        )
+
+    def step_options(self) -> StepOptions:
+        """Returns what a training step does besides forward, backward and the optimizer's step."""
+        return StepOptions(
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+            accumulation_steps=self.accumulation_steps,
+            precision=self.precision,
+            ema_decay=self.ema_decay,
+        )
+
+    @functools.cached_property
+    def weighted_loss(self) -> nn.CrossEntropyLoss:
+        """Cross-entropy with this recipe's weights of classes.
+
+        Raises:
+            ConfigurationError: they are "balanced", and only a fit knows the images.
+        """
+        if self.class_weights == BALANCED:
             raise ConfigurationError(
-                f"The schedule {self.schedule!r} needs the number of batches, and the training "
-                'loader has no length. Use schedule="constant" or a loader with a length.'
+                'class_weights="balanced" are those of some images; only a fit has them.'
             )
-        rates = [own_rate(group) for group in optimizer.param_groups]
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            if isinstance(group["lr"], Tensor):  # a captured step may hold on to it
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        if self.schedule == "cosine":
-            return CosineAnnealingLR(optimizer, T_max=total_steps)
-        return OneCycleLR(optimizer, rates, total_steps=total_steps, cycle_momentum=False)
+        weights = torch.tensor(self.class_weights, dtype=torch.float32)
+        return nn.CrossEntropyLoss(weights, label_smoothing=self.label_smoothing)
 
     def training_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Returns the mean loss of a batch that training descends, a 0-dim tensor."""
+        """Returns the mean loss of a batch that training descends, a 0-dim tensor.
+
+        Raises:
+            ConfigurationError: as of `weighted_loss`.
+        """
         if self.loss is not None:
             return self.loss(logits, labels)
+        if self.class_weights:
+            weighted: Tensor = self.weighted_loss(logits, labels)
+            return weighted
         return cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
     def evaluation_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -195,6 +305,10 @@ class Recipe:
             if field.name != "loss"
         }
         values["augmentation"] = [augmentation_to_dict(change) for change in self.augmentation]
+        values["parameter_rules"] = [rule.to_dict() for rule in self.parameter_rules]
+        for name in ("milestones", "class_weights"):
+            value = values[name]
+            values[name] = [*value] if isinstance(value, tuple) else value
         return values
 
     def describe(self) -> dict[str, Any]:
@@ -210,6 +324,7 @@ class Recipe:
             augmentation_to_dict(change) if is_own_augmentation(change) else describe(change)
             for change in self.augmentation
         ]
+        described["parameter_rules"] = [rule.to_dict() for rule in self.parameter_rules]
         return described
 
     @classmethod
@@ -271,44 +386,14 @@ def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "augmentation": tuple(map(augmentation_from_dict, described))}
 
 
-def checked_epochs(value: object) -> int:
-    """Returns a number of epochs as Python's own integer.
-
-    Raises:
-        ConfigurationError: it is no whole number from 1 to `MAX_EPOCHS`.
-    """
-    return whole_number("epochs", value, most=MAX_EPOCHS)
-
-
-def own_rate(group: Mapping[str, Any]) -> float:
-    """Returns the learning rate that a group of an optimizer was given.
-
-    A schedule of an earlier fit has noted it there, and may have left the present rate low.
-    """
-    return float(group.get("max_lr", group.get("initial_lr", group["lr"])))
-
-
 def own_loss(loss: LossFunction) -> LossFunction:
     """Returns the loss that a recipe's method calls, its own or torch's; others as they are."""
     recipe = getattr(loss, "__self__", None)
-    return (recipe.loss or cross_entropy) if isinstance(recipe, Recipe) else loss
-
-
-_FUSED = ("cpu", "cuda", "mps", "xpu")
-
-
-def _can_be_fused(parameter: nn.Parameter) -> bool:
-    """Returns whether torch's fused kernels are right for a parameter.
-
-    They walk through memory, so one with gaps, such as a slice, would be moved wrongly by them
-    (seen with torch 2.13).
-    """
-    known = parameter.dtype.is_floating_point and parameter.device.type in _FUSED
-    return (
-        known
-        and not is_lazy(parameter)
-        and parameter.stride() == torch.empty_like(parameter).stride()
-    )
+    if not isinstance(recipe, Recipe):
+        return loss
+    if recipe.class_weights and getattr(loss, "__func__", None) is Recipe.training_loss:
+        return recipe.weighted_loss
+    return recipe.loss or cross_entropy
 
 
 def _require_known(names: Iterable[str]) -> None:
@@ -318,23 +403,3 @@ def _require_known(names: Iterable[str]) -> None:
             said = RECIPE.get(str(name))
             near = f"; {said}." if said else f".{suggestion(str(name), known)}"
             raise ConfigurationError(f"A recipe has no setting {shown(name)}{near}")
-
-
-def _require_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        near = suggestion(value, choices) if isinstance(value, str) else ""
-        raise ConfigurationError(
-            f"{name} is {shown(value)}; use one of {', '.join(choices)}.{near}"
-        )
-
-
-def _checked_augmentation(value: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
-    wanted = "a list of objects such as HorizontalFlip()"
-    try:
-        changes = tuple(value)
-    except TypeError as error:
-        raise refused("augmentation", value, wanted) from error
-    for change in changes:
-        if isinstance(change, type) or not isinstance(change, Augmentation):
-            raise refused("augmentation", value, wanted)
-    return changes

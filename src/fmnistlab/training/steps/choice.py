@@ -13,13 +13,16 @@ from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.wording import setting
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.recipe import LossFunction
+from fmnistlab.training.recipes.step_options import StepOptions
 from fmnistlab.training.steps.eager import TrainingStep
 
 RECORDING_PAYS: Final = 200
 """Steps of an epoch from which on recording one is repaid; see docs/benchmarks.md. It does not
 depend on the number of epochs, so that two fits of two epochs have the bits of one of four."""
 
-_Parts: TypeAlias = tuple[nn.Module, torch.optim.Optimizer, LossFunction, LRScheduler | None]
+_Parts: TypeAlias = tuple[
+    nn.Module, torch.optim.Optimizer, LossFunction, LRScheduler | None, StepOptions
+]
 
 _logger = get_logger(__name__)
 
@@ -31,6 +34,7 @@ def make_step(
     loss: LossFunction,
     schedule: LRScheduler | None,
     *,
+    options: StepOptions,
     steps: int | None = None,
     watched_by: str | None = None,
 ) -> TrainingStep:
@@ -42,18 +46,22 @@ def make_step(
         optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
+        options: what a step does besides.
         steps: of an epoch; None if unknown, which counts as many.
         watched_by: name of a callback that may look at the model after each step, or None.
 
     Raises:
         ConfigurationError: steps cannot be executed as it was asked for by name.
     """
-    parts = model, optimizer, loss, schedule
+    parts = model, optimizer, loss, schedule, options
     if execution == "eager":
         return TrainingStep(*parts)
     devices = {p.device.type for group in optimizer.param_groups for p in group["params"]}
     required = "cuda" if execution == "cuda_graph" else "cpu"
     reason = None if devices == {required} else f"the model is not on {required}"
+    reason = reason or options.computes_as_written
+    if execution == "cuda_graph":
+        reason = reason or options.unusual()
     if watched_by is not None:
         reason = f"{watched_by} may look at the model after each step"
     if execution == "auto" and steps is not None and steps < RECORDING_PAYS:
@@ -81,7 +89,7 @@ def _fast_step(execution: Execution, parts: _Parts) -> TrainingStep:
     if execution == "cuda_graph":
         from fmnistlab.training.steps.cuda.graph_step import CudaGraphStep
 
-        return CudaGraphStep(*parts)
+        return CudaGraphStep(*parts[:4])
     from fmnistlab.training.steps.recorded.step import RecordedStep
 
     return RecordedStep(*parts, required=execution == "recorded")

@@ -14,7 +14,13 @@ from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.shapes import Float, Shaped
 from fmnistlab.training.execution import Executed
+from fmnistlab.training.recipes.loss_weights import label_weights
 from fmnistlab.training.recipes.recipe import LossFunction
+from fmnistlab.training.recipes.step_options import StepOptions
+from fmnistlab.training.steps.average import WeightAverage
+
+PLAIN: Final = StepOptions()
+"""Nothing besides."""
 
 
 def do_nothing() -> None:
@@ -40,7 +46,9 @@ class TrainingStep:
 
     `optimizer.zero_grad()`, forward, loss, `loss.backward()`, `optimizer.step()`,
     `schedule.step()`: nothing is looked up earlier and nothing is left out, so whatever changes
-    the model, the optimizer or their hooks between two steps counts from the next step on.
+    the model, the optimizer or their hooks between two steps counts from the next step on. If the
+    recipe asks for it, gradients are clipped before the optimizer's step, and weights averaged
+    after the schedule's.
 
     An optimizer whose `step` must have a closure, as `torch.optim.LBFGS`, gets one that clears the
     gradients, computes the loss and goes backward. One that refuses to step without a closure only
@@ -52,8 +60,10 @@ class TrainingStep:
         optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
+        options: what the step does besides.
 
     Attributes:
+        average: the average of weights, or None if the recipe asks for none.
         eager_because: why the step is made as it is written; None if it is not.
     """
 
@@ -63,11 +73,15 @@ class TrainingStep:
         optimizer: torch.optim.Optimizer,
         loss: LossFunction,
         schedule: LRScheduler | None,
+        options: StepOptions = PLAIN,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
         self._loss = loss
         self._schedule = schedule
+        self._options = options
+        decay = options.ema_decay
+        self.average: WeightAverage | None = WeightAverage(model, decay) if decay else None
         self.eager_because: str | None = "it was asked for"
         self._closure_alone = _closure_is_required(optimizer)
         self._update: Callable[[Callable[[], Tensor]], object] = self._first_update
@@ -100,6 +114,7 @@ class TrainingStep:
         def closure() -> Tensor:
             self._optimizer.zero_grad()
             results.append(self.forward_and_backward(*batch))
+            self._clip()
             return results[-1][0]
 
         if self._closure_alone:
@@ -107,17 +122,60 @@ class TrainingStep:
         else:
             closure()
             self._update(closure)
-        if self._schedule is not None:
-            self._schedule.step()
+        self._after_update()
         loss, logits = results[0]
         return loss.detach(), logits.detach()
 
     def forward_and_backward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Computes loss and logits, and adds to the gradients."""
-        logits: Tensor = self._model(images)
-        loss = self._loss(logits, labels)
+        if self._options.accumulation_steps > 1:
+            return self._in_parts(images, labels)
+        loss, logits = self._forward(images, labels)
         loss.backward()  # type: ignore[no-untyped-call] # torch's own
         return loss, logits
+
+    def _forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if self._options.precision == "float32":
+            logits: Tensor = self._model(images)
+            return self._loss(logits, labels), logits
+        with torch.autocast(images.device.type, torch.bfloat16):
+            logits = self._model(images)
+            return self._loss(logits, labels), logits.float()
+
+    def _in_parts(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes a batch part by part; each counts as much as its labels weigh in the mean."""
+        count = min(self._options.accumulation_steps, len(images))
+        parts = [*zip(images.tensor_split(count), labels.tensor_split(count), strict=True)]
+        weights = label_weights(self._loss).of_batches(labels, [len(part) for part, _ in parts])
+        total = float(weights.sum())
+        losses, scores = [], []
+        for part, weight in zip(parts, weights.tolist(), strict=True):
+            loss, logits = self._forward(*part)
+            # The mean of a part without any label that counts is 0 / 0, and so is the whole then.
+            if weight or not total:
+                share = loss * (weight / total if total else 1.0)
+                share.backward()  # type: ignore[no-untyped-call] # torch's own
+                losses.append(share.detach())
+            scores.append(logits.detach())
+        return torch.stack(losses).sum(), torch.cat(scores)
+
+    def _clip(self) -> None:
+        """Clips the gradients, if the recipe asks for it."""
+        value, norm = self._options.clip_value, self._options.clip_norm
+        if value is None and norm is None:
+            return
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        if value is not None:
+            nn.utils.clip_grad_value_(parameters, value)
+        if norm is not None:
+            nn.utils.clip_grad_norm_(parameters, norm)
+
+    def _after_update(self) -> None:
+        """Moves the learning rate and averages the weights, if the recipe asks for it."""
+        if self._schedule is not None:
+            self._schedule.step()
+        if self.average is not None:
+            self.average.update()
 
     def _first_update(self, closure: Callable[[], Tensor]) -> None:
         """Makes the optimizer's first step, and so learns whether it must have a closure."""
@@ -178,6 +236,8 @@ class TrainingStep:
 
     def refresh(self) -> None:
         """Takes up whatever a callback changed; called after callbacks had their turn."""
+        if self.average is not None:
+            self.average.follow({})
 
     def close(self) -> None:
         """Ends the work; model and optimizer are left as plain steps leave them."""

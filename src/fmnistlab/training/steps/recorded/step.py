@@ -18,7 +18,8 @@ from fmnistlab.foundation.wording import setting
 from fmnistlab.shapes import Float
 from fmnistlab.training.execution import Executed
 from fmnistlab.training.recipes.recipe import LossFunction
-from fmnistlab.training.steps.eager import TrainingStep
+from fmnistlab.training.recipes.step_options import StepOptions
+from fmnistlab.training.steps.eager import PLAIN, TrainingStep
 from fmnistlab.training.steps.recorded.contract import objection, parts, taken_for_granted, tensors
 from fmnistlab.training.steps.recorded.program import Program
 from fmnistlab.training.steps.recorded.recording import NotRecordable
@@ -43,6 +44,7 @@ class RecordedStep(TrainingStep):
         optimizer: made from the model's parameters.
         loss: mean loss of a batch.
         schedule: moves the learning rate after each step, or None.
+        options: what the step does besides; forward and backward are the bare ones.
         required: whether it is an error if steps cannot be recorded.
     """
 
@@ -52,10 +54,11 @@ class RecordedStep(TrainingStep):
         optimizer: torch.optim.Optimizer,
         loss: LossFunction,
         schedule: LRScheduler | None,
+        options: StepOptions = PLAIN,
         *,
         required: bool = False,
     ) -> None:
-        super().__init__(model, optimizer, loss, schedule)
+        super().__init__(model, optimizer, loss, schedule, options)
         self._required = required
         self._given_up = False
         self._programs: dict[Hashable, Program] = {}
@@ -74,9 +77,9 @@ class RecordedStep(TrainingStep):
             self._tell_of_unexpected()  # a model's own error would have come again
             return results
         loss, logits = program.replay(batch.images, batch.labels)
+        self._weights.clip(self._options.clip_value, self._options.clip_norm)
         self._weights.step()
-        if self._schedule is not None:
-            self._schedule.step()
+        self._after_update()
         return loss, logits
 
     @property
@@ -102,6 +105,7 @@ class RecordedStep(TrainingStep):
             self._forget()
         elif self._weights is not None:
             self._weights.load()
+        self._lead_average()
 
     def close(self) -> None:
         """Ends the work; model and optimizer are as the steps as written would leave them."""
@@ -127,6 +131,12 @@ class RecordedStep(TrainingStep):
         self._programs.clear()
         self._weights = None
         self._facts = None
+        self._lead_average()
+
+    def _lead_average(self) -> None:
+        """Tells the average of weights where the weights are."""
+        if self.average is not None:
+            self.average.follow({} if self._weights is None else self._weights.places)
 
     def _record(self, batch: Batch) -> Program | None:
         """Records a step for batches of this shape, or gives up recording for good."""
@@ -136,6 +146,7 @@ class RecordedStep(TrainingStep):
             if self._weights is None:
                 self._weights = WorkingWeights(self._model, self._optimizer)
                 self._facts = taken_for_granted(self._model, self._loss)
+                self._lead_average()
             program = self._recorded(batch, self._weights)
         except Exception as error:  # noqa: BLE001 - told of when the step as written was right
             self.close()

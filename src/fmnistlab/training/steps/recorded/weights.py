@@ -108,6 +108,26 @@ class WorkingWeights:
                 state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
             state[name].copy_(parts[number])
 
+    @property
+    def places(self) -> dict[int, Tensor]:
+        """Where the weights are, by the identity of their parameter."""
+        return {id(p): part for p, part in zip(self.parameters, self._weights, strict=True)}
+
+    def clip(self, value: float | None, norm: float | None) -> None:
+        """Clips the gradients as torch does; see `TrainingStep`.
+
+        Args:
+            value: largest size of each number, or None.
+            norm: largest norm of all together, or None.
+        """
+        with torch.no_grad():
+            if value is not None:
+                self._all_gradients.clamp_(-value, value)
+            if norm is not None:
+                # What lies between two parameters is 0. The small number is torch's.
+                found = torch.linalg.vector_norm(self._all_gradients)
+                self._all_gradients.mul_((norm / (found + 1e-6)).clamp_(max=1.0))
+
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
         """Lets the model compute with these weights inside the block."""

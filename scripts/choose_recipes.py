@@ -1,0 +1,106 @@
+"""How the named recipes were chosen: candidates compared on validation data, never on test data.
+
+    python scripts/choose_recipes.py --out runs/choice [--only fast balanced best] [--seeds 3]
+
+Each candidate trains the CNN and LinearNet on the 48,000 images of the usual split and is judged by
+the 12,000 others, after its last epoch. Nothing here reads the test set. Finished trainings are not
+made again, so the same call goes on where it was interrupted, and more seeds are the same call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from pathlib import Path
+from typing import Final
+
+from fmnistlab import FashionMNISTCSV, fit_seeds
+from fmnistlab.data import HorizontalFlip, RandomShift
+from fmnistlab.recipes import CLASSIC, Recipe
+
+ONE_CYCLE: Final = CLASSIC.replace(schedule="one_cycle")
+DECAYED: Final = ONE_CYCLE.replace(optimizer="adamw", weight_decay=0.05)
+FLIP: Final = HorizontalFlip()
+
+CANDIDATES: Final[dict[str, dict[str, Recipe]]] = {
+    "fast": {
+        f"{epochs} epochs of {batch} to {rate:g}": ONE_CYCLE.replace(
+            epochs=epochs, batch_size=batch, learning_rate=rate
+        )
+        for epochs, batch, rate in [
+            (3, 64, 1e-2),
+            (4, 64, 1e-2),
+            (4, 96, 1.5e-2),
+            (4, 128, 2e-2),
+            (5, 128, 2e-2),
+            (6, 256, 3e-2),
+        ]
+    },
+    "balanced": {
+        "classic": CLASSIC,
+        "32 to 3e-3": ONE_CYCLE.replace(learning_rate=3e-3),
+        "32 to 5e-3": ONE_CYCLE.replace(learning_rate=5e-3),
+        "64 to 5e-3": ONE_CYCLE.replace(batch_size=64, learning_rate=5e-3),
+        "64 to 1e-2": ONE_CYCLE.replace(batch_size=64, learning_rate=1e-2),
+        "32 to 5e-3, decay": DECAYED.replace(learning_rate=5e-3),
+        "64 to 5e-3, decay": DECAYED.replace(batch_size=64, learning_rate=5e-3),
+        "64 to 1e-2, decay": DECAYED.replace(batch_size=64, learning_rate=1e-2),
+        "32 to 5e-3, decay 0.2": DECAYED.replace(learning_rate=5e-3, weight_decay=0.2),
+        "32 to 5e-3, decay, flips": DECAYED.replace(learning_rate=5e-3, augmentation=(FLIP,)),
+    },
+    "best": {
+        "30 epochs, flips": DECAYED.replace(epochs=30, learning_rate=5e-3, augmentation=(FLIP,)),
+        "60 epochs, flips": DECAYED.replace(
+            epochs=60, batch_size=64, learning_rate=1e-2, augmentation=(FLIP,)
+        ),
+        "60 epochs, flips, smoothing": DECAYED.replace(
+            epochs=60,
+            batch_size=64,
+            learning_rate=1e-2,
+            augmentation=(FLIP,),
+            label_smoothing=0.05,
+        ),
+        "60 epochs, flips, shifts": DECAYED.replace(
+            epochs=60, batch_size=64, learning_rate=1e-2, augmentation=(FLIP, RandomShift(1))
+        ),
+    },
+}
+
+
+def main() -> None:
+    """Trains all candidates and prints a table for each budget and model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--only", nargs="+", choices=CANDIDATES, default=[*CANDIDATES])
+    parser.add_argument("--models", nargs="+", default=["cnn", "linearnet"])
+    parser.add_argument("--seeds", type=int, default=3, help="seeds from 100 on (default: 3)")
+    parser.add_argument("--jobs", type=int, default=-1, help="trainings at a time")
+    options = parser.parse_args()
+    fit_set, valid_set = FashionMNISTCSV.bundled("train").split(valid_fraction=0.2, seed=42)
+    for budget in options.only:
+        for model in options.models:
+            print(f"\n{budget}, {model}\n", flush=True)
+            print("| candidate | validation accuracy | each seed | seconds of an epoch |")
+            print("| --- | ---: | --- | ---: |")
+            for name, recipe in CANDIDATES[budget].items():
+                trainers = fit_seeds(
+                    model,
+                    fit_set,
+                    valid_set,
+                    seeds=range(100, 100 + options.seeds),
+                    recipe=recipe,
+                    checkpoints=options.out / budget / model / name.replace(" ", "-"),
+                    n_jobs=options.jobs,
+                )
+                found = [trainer.history[-1].val_accuracy or 0.0 for trainer in trainers]
+                seconds = [record.seconds for trainer in trainers for record in trainer.history]
+                each = ", ".join(f"{value:.4f}" for value in found)
+                print(
+                    f"| {name} | {statistics.mean(found):.4f} | {each} "
+                    f"| {statistics.median(seconds):.2f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
