@@ -144,8 +144,8 @@ def read_space(space: AnySpace) -> Space:
 def fitted_space(space: Space, recipe: Recipe, model: str, options: Mapping[str, Any]) -> Space:
     """Returns a space that fits recipe and model; ranges of what may be any number are floats.
 
-    Both ends of a range and each choice are put into the recipe, where needed beside other values of
-    the space, or into the model, which is made.
+    Both ends of a range and each choice are put into the recipe, where needed beside other values
+    of the space, or into the model, which is made.
 
     Args:
         space: what was read.
