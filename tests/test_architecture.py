@@ -44,7 +44,13 @@ FLOORS: dict[str, list[set[str]]] = {
         {"stacked", "trainer"},
         {"rate_range", "seeds"},
     ],
-    "training.steps": [{"eager", "layout", "threads"}, {"recorded"}, {"cuda"}, {"choice"}],
+    "training.steps": [
+        {"average", "layout", "threads"},
+        {"eager"},
+        {"recorded"},
+        {"cuda"},
+        {"choice"},
+    ],
     "experiments": [
         {"run_folder_state"},
         {"run_folder"},

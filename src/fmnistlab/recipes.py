@@ -1,7 +1,10 @@
 """How to train: `Recipe`, the named recipes, and the types of their settings."""
 
 from fmnistlab.training.execution import Execution as Execution
+from fmnistlab.training.recipes.named import BALANCED as BALANCED
+from fmnistlab.training.recipes.named import BEST as BEST
 from fmnistlab.training.recipes.named import CLASSIC as CLASSIC
+from fmnistlab.training.recipes.named import FAST as FAST
 from fmnistlab.training.recipes.optimizers import OptimizerName as OptimizerName
 from fmnistlab.training.recipes.parameter_rules import ParameterRule as ParameterRule
 from fmnistlab.training.recipes.recipe import LossFunction as LossFunction

@@ -62,7 +62,7 @@ def test_recipes_are_listed_with_what_is_wrong(
     assert found["quick", "acme"]["changes"]["epochs"] == 1
     assert "AttributeError" in found["bad", "bad"]["error"]
     assert run(["recipes", "--names"]) == 0
-    assert capsys.readouterr().out == "classic\nbad\nquick\n"
+    assert capsys.readouterr().out == "classic\nfast\nbalanced\nbest\nbad\nquick\n"
 
 
 @pytest.mark.parametrize("form", ["toml", "json"])
@@ -81,7 +81,7 @@ def test_a_recipe_is_shown_as_a_file_that_can_be_given(
 def test_a_recipe_settings_and_options_are_recorded_and_used(
     plugins: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("my.toml").write_text('base = "quick"\nmomentum = 0.5\n')
+    Path("my.toml").write_text('base = "quick"\nweight_decay = 0.5\n')
     words = ["--recipe", "my.toml", "--set", "optimizer=sgd", "--lr", "0.01", "--batch-size", "32"]
     words += ["--set", 'augmentation=[{"name": "RandomShift", "pixels": 1}]']
     words += ["--model-option", "hidden=16"]

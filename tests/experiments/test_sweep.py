@@ -195,10 +195,10 @@ def test_settings_in_a_word_change_the_recipe_that_is_given() -> None:
             CLASSIC,
         ),
         (
-            'a@b.py:Net,label="x@y,z"@epochs=3,momentum=0.5',
+            'a@b.py:Net,label="x@y,z"@epochs=3,weight_decay=0.5',
             "a@b.py:Net",
             {"label": "x@y,z"},
-            CLASSIC.replace(epochs=3, momentum=0.5),
+            CLASSIC.replace(epochs=3, weight_decay=0.5),
         ),
         (
             'cnn@augmentation=[{"name":"RandomShift","pixels":1},{"name":"HorizontalFlip",'

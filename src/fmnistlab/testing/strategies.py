@@ -285,6 +285,8 @@ def _possible(settings: dict[str, Any]) -> Recipe:
         settings["warmup_epochs"] = 0.0
     if settings["schedule"] == "step":
         settings["milestones"] = (1,)
+    if settings["schedule"] != "plateau":
+        del settings["patience"], settings["plateau_metric"]
     return Recipe(**settings)
 
 

@@ -19,7 +19,7 @@ from fmnistlab.errors import (
     RecipeNameClashError,
     UnknownRecipeError,
 )
-from fmnistlab.recipes import CLASSIC, Recipe, list_recipes, named_recipe
+from fmnistlab.recipes import BALANCED, BEST, CLASSIC, FAST, Recipe, list_recipes, named_recipe
 from fmnistlab.training.recipes.registry import BUILT_IN, find_recipes, unreadable_packages
 
 SOURCE = "import fmnistlab\nMINE = fmnistlab.Recipe(epochs=3)\nNUMBER = 3\n"
@@ -37,14 +37,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 def test_the_built_in_recipes_are_constants() -> None:
-    assert [named_recipe(name) for name in BUILT_IN] == [CLASSIC]
+    assert [named_recipe(name) for name in BUILT_IN] == [CLASSIC, FAST, BALANCED, BEST]
     assert named_recipe("Classic") is CLASSIC
     assert named_recipe("fmnistlab:classic") is CLASSIC
 
 
 def test_a_recipe_of_a_plug_in_is_found_by_name(install: Callable[..., None]) -> None:
     install(plugin("acme", "Mine = acme:MINE"))
-    assert list_recipes() == ["classic", "mine"]
+    assert list_recipes() == [*BUILT_IN, "mine"]
     (offer,) = find_recipes()["mine"]
     assert (offer.package, offer.version, offer.refusal) == ("acme", "1.0", None)
     assert "acme" not in sys.modules
@@ -61,7 +61,7 @@ def test_listing_imports_neither_torch_nor_plug_ins(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "['classic', 'mine'] []\n"
+    assert done.stdout == f"{[*BUILT_IN, 'mine']} []\n"
 
 
 def test_plug_ins_can_be_switched_off(
@@ -69,14 +69,14 @@ def test_plug_ins_can_be_switched_off(
 ) -> None:
     install(plugin("acme", "mine = acme:MINE"))
     monkeypatch.setenv("FMNISTLAB_PLUGINS", "0")
-    assert list_recipes() == ["classic"]
+    assert list_recipes() == [*BUILT_IN]
     with pytest.raises(UnknownRecipeError, match="switched off by FMNISTLAB_PLUGINS=0"):
         named_recipe("mine")
 
 
 def test_two_packages_that_claim_one_name_are_both_named(install: Callable[..., None]) -> None:
     install(plugin("one", "mine = one:MINE"), plugin("two", "mine = two:NOTHING"))
-    assert list_recipes() == ["classic", "mine"]
+    assert list_recipes() == [*BUILT_IN, "mine"]
     with pytest.raises(
         RecipeNameClashError, match=r"one 1\.0 .* and by package two 1\.0"
     ) as caught:
@@ -143,8 +143,8 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(UnknownRecipeError) as caught:
         named_recipe("clasic")
     assert str(caught.value) == (
-        "There is no recipe 'clasic'. Did you mean 'classic'? Known recipes: classic. A recipe in "
-        "a file is named as 'my.toml' or 'my.json'."
+        "There is no recipe 'clasic'. Did you mean 'classic'? Known recipes: classic, fast, "
+        "balanced, best. A recipe in a file is named as 'my.toml' or 'my.json'."
     )
     assert isinstance(caught.value, ConfigurationError)
     assert issubclass(RecipeLoadError, FmnistlabError)

@@ -192,18 +192,16 @@ class RunConfig:
                 raise ConfigurationError(f"recipe: lacks the key {name!r}.")
         augmentation = self.recipe["augmentation"]
         read_as(_Augmentation, {"augmentation": augmentation}, "recipe")
-        for name in known:
-            if name != "augmentation":
-                read_as(type(known[name]), self.recipe[name], f"recipe.{name}")
+        for name, plain in known.items():
+            if isinstance(plain, bool | int | float | str):
+                read_as(type(plain), self.recipe[name], f"recipe.{name}")
         try:
             with spoken({}):  # of the keys in the file
                 return Recipe.from_dict(self.recipe)
         except ConfigurationError as error:
             reason = str(error)
             named = reason.split(" ", 1)[0] in known
-            raise ConfigurationError(
-                f"recipe.{reason}" if named else f"recipe.augmentation: {reason}"
-            ) from error
+            raise ConfigurationError(f"recipe{'.' if named else ': '}{reason}") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,8 @@ from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.foundation.wording import setting
 from fmnistlab.training.evaluation import evaluation_mode
 from fmnistlab.training.recipes.loss_check import check_loss
-from fmnistlab.training.recipes.loss_weights import label_rule, label_weights
-from fmnistlab.training.recipes.recipe import LossFunction, own_loss
+from fmnistlab.training.recipes.loss_weights import label_rule, label_weights, own_loss
+from fmnistlab.training.recipes.recipe import LossFunction
 from fmnistlab.training.steps.layout import prepare_model
 
 

@@ -17,8 +17,8 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.shapes import Float, Shaped
-from fmnistlab.training.recipes.loss_weights import LabelWeights, label_weights, loss_name
-from fmnistlab.training.recipes.recipe import LossFunction, own_loss
+from fmnistlab.training.recipes.loss_weights import LabelWeights, label_weights, loss_name, own_loss
+from fmnistlab.training.recipes.recipe import LossFunction
 
 _logger = get_logger(__name__)
 

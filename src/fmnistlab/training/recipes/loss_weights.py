@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, nll_loss
 
 from fmnistlab.data.item_check import LabelRule
 from fmnistlab.shapes import Bool, Float, Shaped
-from fmnistlab.training.recipes.recipe import LossFunction, own_loss
+from fmnistlab.training.recipes.recipe import LossFunction, Recipe
 
 IGNORED: Final = -100
 """The label that torch's losses leave out if they are not told another one."""
@@ -83,6 +83,16 @@ def label_rule(loss: LossFunction, scores: int) -> LabelRule:
     """
     probabilities = _torch_loss(loss)[0] is cross_entropy
     return LabelRule(scores, label_weights(loss).ignored, probabilities)
+
+
+def own_loss(loss: LossFunction) -> LossFunction:
+    """Returns the loss that a recipe's method calls, its own or torch's; others as they are."""
+    recipe = getattr(loss, "__self__", None)
+    if not isinstance(recipe, Recipe):
+        return loss
+    if recipe.class_weights and getattr(loss, "__func__", None) is Recipe.training_loss:
+        return recipe.weighted_loss
+    return recipe.loss or cross_entropy
 
 
 def loss_name(loss: LossFunction) -> str:

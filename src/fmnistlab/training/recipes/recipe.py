@@ -386,16 +386,6 @@ def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "augmentation": tuple(map(augmentation_from_dict, described))}
 
 
-def own_loss(loss: LossFunction) -> LossFunction:
-    """Returns the loss that a recipe's method calls, its own or torch's; others as they are."""
-    recipe = getattr(loss, "__self__", None)
-    if not isinstance(recipe, Recipe):
-        return loss
-    if recipe.class_weights and getattr(loss, "__func__", None) is Recipe.training_loss:
-        return recipe.weighted_loss
-    return recipe.loss or cross_entropy
-
-
 def _require_known(names: Iterable[str]) -> None:
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in names:

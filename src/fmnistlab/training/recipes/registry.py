@@ -27,7 +27,7 @@ from fmnistlab.version import __version__
 if TYPE_CHECKING:  # listing recipes must not import torch
     from fmnistlab.training.recipes.recipe import Recipe
 
-BUILT_IN: Final = ("classic",)
+BUILT_IN: Final = ("classic", "fast", "balanced", "best")
 """Names of the recipes in `named`, where each is a constant in capitals."""
 
 _KIND: Final = Kind("recipe", UnknownRecipeError, RecipeNameClashError, RecipeLoadError)

@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmnistlab.training.recipes.recipe import LossFunction, own_loss
+from fmnistlab.training.recipes.loss_weights import own_loss
+from fmnistlab.training.recipes.recipe import LossFunction
 from fmnistlab.training.steps.recorded.internals import (
     fused_updates,
     hooked,
