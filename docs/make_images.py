@@ -19,12 +19,26 @@ from PIL import Image
 
 import fmnistlab
 from fmnistlab import plots
-from fmnistlab.data import FashionMNISTCSV
+from fmnistlab.data import (
+    AlternatingFlip,
+    FashionMNISTCSV,
+    HorizontalFlip,
+    RandomAffine,
+    RandomErasing,
+    RandomShift,
+)
 from fmnistlab.metrics import confusion_matrix
 from fmnistlab.training.trainer import Trainer
 
 IMAGES = Path(__file__).parent / "images"
 LARGEST = 200_000  # bytes
+AUGMENTATIONS = (
+    HorizontalFlip(),
+    AlternatingFlip(),
+    RandomShift(),
+    RandomErasing(value=0.5),
+    RandomAffine(),
+)
 
 
 def trained(name: str, train: FashionMNISTCSV, runs: Path) -> Trainer:
@@ -61,7 +75,10 @@ def main(runs: Path) -> None:
     """Draws all pictures and says how large they are."""
     torch.set_num_threads(1)
     train, test = FashionMNISTCSV.bundled("train"), FashionMNISTCSV.bundled("test")
-    figures = {"samples": plots.plot_samples(train.data, train.targets, title=train.name)}
+    figures = {
+        "samples": plots.plot_samples(train.data, train.targets, title=train.name),
+        "augmentation": plots.plot_augmentation(train.data[[0, 8]], AUGMENTATIONS),
+    }
     histories = {}
     for name in ("linearnet", "cnn"):
         trainer = trained(name, train, runs)
@@ -90,6 +107,7 @@ def main(runs: Path) -> None:
     for shown in (
         "samples",
         "learning-rate-range",
+        "augmentation",
         "curves-linearnet",
         "curves-cnn",
         "curves-both",

@@ -24,16 +24,17 @@ FLIP: Final = HorizontalFlip()
 
 CANDIDATES: Final[dict[str, dict[str, Recipe]]] = {
     "fast": {
-        f"{epochs} epochs of {batch} to {rate:g}": ONE_CYCLE.replace(
+        f"{epochs} epochs of {batch} to {rate:g}{words}": base.replace(
             epochs=epochs, batch_size=batch, learning_rate=rate
         )
-        for epochs, batch, rate in [
-            (3, 64, 1e-2),
-            (4, 64, 1e-2),
-            (4, 96, 1.5e-2),
-            (4, 128, 2e-2),
-            (5, 128, 2e-2),
-            (6, 256, 3e-2),
+        for epochs, batch, rate, words, base in [
+            (3, 64, 1e-2, "", ONE_CYCLE),
+            (3, 64, 1e-2, ", decay", DECAYED),
+            (4, 64, 1e-2, "", ONE_CYCLE),
+            (4, 64, 1e-2, ", decay", DECAYED),
+            (4, 96, 1.5e-2, "", ONE_CYCLE),
+            (4, 128, 2e-2, "", ONE_CYCLE),
+            (5, 128, 2e-2, "", ONE_CYCLE),
         ]
     },
     "balanced": {
@@ -49,20 +50,15 @@ CANDIDATES: Final[dict[str, dict[str, Recipe]]] = {
         "32 to 5e-3, decay, flips": DECAYED.replace(learning_rate=5e-3, augmentation=(FLIP,)),
     },
     "best": {
-        "30 epochs, flips": DECAYED.replace(epochs=30, learning_rate=5e-3, augmentation=(FLIP,)),
-        "60 epochs, flips": DECAYED.replace(
-            epochs=60, batch_size=64, learning_rate=1e-2, augmentation=(FLIP,)
-        ),
-        "60 epochs, flips, smoothing": DECAYED.replace(
-            epochs=60,
-            batch_size=64,
-            learning_rate=1e-2,
-            augmentation=(FLIP,),
-            label_smoothing=0.05,
-        ),
-        "60 epochs, flips, shifts": DECAYED.replace(
-            epochs=60, batch_size=64, learning_rate=1e-2, augmentation=(FLIP, RandomShift(1))
-        ),
+        f"{epochs} epochs of {batch} to {rate:g}{words}": DECAYED.replace(
+            epochs=epochs, batch_size=batch, learning_rate=rate, augmentation=changes
+        )
+        for epochs, batch, rate, words, changes in [
+            (30, 32, 5e-3, "", ()),
+            (30, 32, 5e-3, ", flips", (FLIP,)),
+            (60, 64, 1e-2, ", flips", (FLIP,)),
+            (60, 64, 1e-2, ", flips, shifts", (FLIP, RandomShift(1))),
+        ]
     },
 }
 

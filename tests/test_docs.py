@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import re
@@ -22,6 +23,7 @@ from tests.test_architecture import FACES, FLOORS, GROUND, imports_between_rooms
 import fmnistlab
 from fmnistlab import errors
 from fmnistlab.data import schema
+from fmnistlab.data.augmentation.registry import BUILT_IN, load_augmentation
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -232,3 +234,11 @@ def test_a_page_leaves_no_trace(tmp_path: Path) -> None:
     run_page(tmp_path / "page.md", page + "```text\ntrace\n```\n")
     assert (Path.cwd(), fmnistlab.list_models()) == before
     assert not Path("trace").exists()
+
+
+def test_every_augmentation_is_told_on_the_page_about_data() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text_of("data.md"), re.MULTILINE)
+    told = {name: re.findall(r"`(\w+)=", settings) for name, settings in rows}
+    for name in BUILT_IN:
+        fields = dataclasses.fields(load_augmentation(name))
+        assert told[name] == [field.name for field in fields]

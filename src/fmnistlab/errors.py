@@ -89,6 +89,18 @@ class RecipeLoadError(FmnistlabError, ImportError):
     """A recipe of a plug-in could not be imported, or is none; the message names whose it is."""
 
 
+class UnknownAugmentationError(ConfigurationError, LookupError):
+    """No built-in augmentation, no plug-in and no code has the name that was asked for."""
+
+
+class AugmentationNameClashError(ConfigurationError, LookupError):
+    """Two packages claim one augmentation's name."""
+
+
+class AugmentationLoadError(FmnistlabError, ImportError):
+    """An augmentation that is named could not be imported, or is none that a file can describe."""
+
+
 class ModelOutputError(FmnistlabError, ValueError):
     """A model returned something else than one row of class scores for each image."""
 

@@ -12,6 +12,7 @@ from tests.plugin_factory import Plugin, installed
 
 import fmnistlab
 from fmnistlab.cli.main import run
+from fmnistlab.data.augmentation.registry import BUILT_IN
 from fmnistlab.recipes import CLASSIC, Recipe
 from fmnistlab.training.recipes.file import recipe_of
 
@@ -63,6 +64,31 @@ def test_recipes_are_listed_with_what_is_wrong(
     assert "AttributeError" in found["bad", "bad"]["error"]
     assert run(["recipes", "--names"]) == 0
     assert capsys.readouterr().out == "classic\nfast\nbalanced\nbest\nbad\nquick\n"
+
+
+def test_augmentations_are_listed_with_what_is_wrong(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = "[fmnistlab.augmentations]\n"
+    points = f"{group}shake = acme:Shake\nrandomshift = acme:Shake\nbare = acme:bare\n"
+    source = 'class Shake:\n    """Shakes.\n\n    It does."""\ndef bare(): pass\n'
+    broken = Plugin("bad", f"{group}bad = bad:MISSING\n", "")
+    with installed(here / "site", Plugin("acme", points, source), broken):
+        assert run(["recipes", "--augmentations"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        table = [line.split() for line in lines]
+        assert lines[0].split() == ["name", "does", "package", "version"]
+        assert [row[0] for row in table if row[-2:-1] == ["fmnistlab"]] == [*BUILT_IN]
+        assert ["shake", "Shakes.", "acme", "1.0"] in table
+        assert ["bare", "-", "acme", "1.0"] in table
+        assert any(line.startswith("bad cannot be used: Augmentation 'bad' of") for line in lines)
+        assert any("'randomshift' is a built-in augmentation" in line for line in lines)
+        assert run(["recipes", "--augmentations", "--json"]) == 0
+        found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+        assert found["HorizontalFlip"]["does"] == "Mirrors an image left to right, by chance."
+    for words in (["classic"], ["--names"]):
+        assert run(["recipes", "--augmentations", *words]) == 2
+        assert "--augmentations is given alone" in error_of(capsys)
 
 
 @pytest.mark.parametrize("form", ["toml", "json"])

@@ -17,7 +17,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.data.batches import DatasetBatches, ResidentBatches, batch_source
 from fmnistlab.data.loader_batches import LoaderBatches

@@ -83,7 +83,7 @@ def test_a_file_that_is_no_space_is_refused(text: str, said: str, here: Path) ->
         ({"momentum": {"low": 0, "high": 0.9}}, "only works with"),
         ({"epochs": {"low": 0.5, "high": 3}}, "epochs = 0.5"),
         ({"schedule": {"choices": ["constant", "cosin"]}}, "Did you mean 'cosine'"),
-        ({"augmentation": {"choices": [[], [{"type": "nothing"}]]}}, "augmentation = "),
+        ({"augmentation": {"choices": [[], [{"name": "nothing"}]]}}, "augmentation = "),
         ({"loss": {"choices": ["mse"]}}, "a loss is code"),
         ({"model": {"hiden": {"low": 1, "high": 2}}}, "Did you mean 'hidden'"),
         ({"model": {"hidden": {"low": -3, "high": 2}}}, "model.hidden = -3"),
@@ -154,7 +154,7 @@ def test_each_trial_of_a_space_is_a_recipe(content: Any, seed: int, size: int) -
 
 
 def test_choices_may_be_lists_and_tables_and_numbers_that_equal_truths() -> None:
-    flips = [[], [{"type": "HorizontalFlip"}]]
+    flips = [[], [{"name": "HorizontalFlip"}]]
     space = read_space({"augmentation": {"choices": flips}, "x": {"choices": [1, True, "1", 1.0]}})
     seen = [Round(space, seed, [], 1).settings[0] for seed in range(40)]
     assert {str(one["augmentation"]) for one in seen} == {*map(str, flips)}

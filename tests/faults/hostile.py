@@ -94,7 +94,7 @@ def _forged(whole: bytes, mark: Path) -> list[bytes]:
         state["recipe"]["optimizer"] = f"__import__('os').system('touch {mark}')"
 
     def change_of_images(header: Header, state: Header, content: bytes) -> None:
-        state["recipe"]["augmentation"] = [{"kind": "os.system", "command": f"touch {mark}"}]
+        state["recipe"]["augmentation"] = [{"name": "os:system", "command": f"touch {mark}"}]
 
     def reference(header: Header, state: Header, content: bytes) -> None:
         state["model"] = {"class": "X", "reference": {"name": "os:system", "options": {"x": 1}}}

@@ -13,7 +13,7 @@ from torch import nn
 
 from fmnistlab import testing
 from fmnistlab.callbacks import Callback
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.execution import Execution

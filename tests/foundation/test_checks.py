@@ -21,7 +21,7 @@ from fmnistlab.callbacks import (
     LogLines,
     Run,
 )
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.errors import CheckpointDamagedError, ConfigurationError
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.foundation.checks import number, shown, whole_number

@@ -23,7 +23,13 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data import (
+    AlternatingFlip,
+    HorizontalFlip,
+    RandomAffine,
+    RandomErasing,
+    RandomShift,
+)
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.trainer import Trainer
 
@@ -135,6 +141,11 @@ ROWS: list[Row | Case] = [
     Row(
         part="`HorizontalFlip`, `RandomShift` of the recipe",
         recipe=ADAM.replace(augmentation=(HorizontalFlip(), RandomShift(2))),
+        recordable=True,
+    ),
+    Row(
+        part="`AlternatingFlip`, `RandomErasing`, `RandomAffine` of the recipe",
+        recipe=ADAM.replace(augmentation=(AlternatingFlip(), RandomErasing(), RandomAffine())),
         recordable=True,
     ),
     Row(part="a data set that draws random numbers itself", data=lambda: Jittered(tiny_set())),

@@ -10,7 +10,7 @@ from tests.parts.row import ADAM, SGD, Row
 from tests.parts.weights import dropping
 from torch import Tensor, nn
 
-from fmnistlab.data.augmentation import RandomShift
+from fmnistlab.data import RandomShift
 from fmnistlab.models.cnn import CNN
 from fmnistlab.models.linear import LinearNet
 

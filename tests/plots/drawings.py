@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fmnistlab import plots
+from fmnistlab.data import AlternatingFlip, RandomAffine, RandomErasing
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.statistics import REFERENCES, Difference, accuracy_estimates, difference, spread
 from fmnistlab.training.rate_range import LearningRateRange
@@ -127,7 +128,7 @@ def points(count: int, **settings: object) -> list[plots.SearchPoint]:
                 "learning_rate": float(10 ** random.uniform(-4, -1)),
                 "batch_size": (32, 64)[number % 2],
                 "schedule": ("constant", "one_cycle")[number // 2 % 2],
-                "augmentation": ([], [{"type": "HorizontalFlip"}])[number % 2],
+                "augmentation": ([], [{"name": "HorizontalFlip"}])[number % 2],
                 **settings,
             },
             float(random.uniform(0.7, 0.9)),
@@ -154,6 +155,12 @@ drawings: dict[str, Callable[[], Figure]] = {
     "images": lambda: plots.plot_images(pictures(8), [CLASS_NAMES[0]] * 8, title="some images"),
     "bare images": lambda: plots.plot_images(pictures(3)),
     "samples": lambda: plots.plot_samples(pictures(100), labels(100), 4, title="samples"),
+    "augmentation": lambda: plots.plot_augmentation(
+        pictures(2), [AlternatingFlip(), RandomErasing(), RandomAffine()], title="three"
+    ),
+    "augmentation of one image": lambda: plots.plot_augmentation(
+        pictures(1), [RandomErasing()], 1, title=LONG * 4
+    ),
     "mistakes": lambda: plots.plot_mistakes(pictures(20), labels(20), sure_of(labels(20).flip(0))),
     "one mistake": lambda: plots.plot_mistakes(pictures(1), labels(1), sure_of(labels(1) + 9)),
     "no mistakes": lambda: plots.plot_mistakes(pictures(3), labels(3), sure_of(labels(3))),

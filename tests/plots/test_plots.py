@@ -40,6 +40,7 @@ from tests.plots.drawings import (
 from tests.strategies import confusion_matrices
 
 from fmnistlab import plots
+from fmnistlab.data import RandomErasing
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.errors import ConfigurationError, MissingExtraError
 from fmnistlab.foundation.terminal import printable
@@ -130,6 +131,7 @@ def test_a_figure_that_is_given_is_drawn_on() -> None:
     functions: list[Callable[[Figure], Figure]] = [
         lambda figure: plots.plot_curves(history(2), figure=figure),
         lambda figure: plots.plot_images(pictures(2), figure=figure),
+        lambda figure: plots.plot_augmentation(pictures(2), [RandomErasing()], figure=figure),
         lambda figure: plots.plot_samples(pictures(2), labels(2), figure=figure),
         lambda figure: plots.plot_mistakes(
             pictures(2), labels(2), sure_of(labels(2)), figure=figure
@@ -227,6 +229,9 @@ def test_a_subfigure_that_is_given_is_drawn_on_and_its_neighbor_left_alone() -> 
     drawn: dict[str, Callable[[SubFigure], SubFigure]] = {
         "curves": lambda part: plots.plot_curves(history(4), title="cnn", figure=part),
         "images": lambda part: plots.plot_images(pictures(2), title="cnn", figure=part),
+        "augmentation": lambda part: plots.plot_augmentation(
+            pictures(2), [RandomErasing()], title="cnn", figure=part
+        ),
         "samples": lambda part: plots.plot_samples(pictures(2), labels(2), title="a", figure=part),
         "mistakes": lambda part: plots.plot_mistakes(
             pictures(4), labels(4), sure_of(labels(4) + 1), title="cnn", figure=part

@@ -14,7 +14,7 @@ from tests.tiny import Items, same_weights, tiny_linear, tiny_noisy, tiny_set
 from torch import nn
 from torch.utils.data import DataLoader
 
-from fmnistlab.data.augmentation import HorizontalFlip
+from fmnistlab.data import HorizontalFlip
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import random_states
 from fmnistlab.training.rate_range import LearningRateRange, learning_rate_range

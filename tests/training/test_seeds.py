@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fmnistlab.callbacks import Callback, EpochRecord, Run
-from fmnistlab.data.augmentation import RandomShift
+from fmnistlab.data import RandomShift
 from fmnistlab.errors import CheckpointError, ConfigurationError, NonFiniteError
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.training.recipes.recipe import Recipe

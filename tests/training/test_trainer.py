@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.callbacks import Callback
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.errors import (
     CheckpointError,
     ConfigurationError,

@@ -53,7 +53,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     folder = RunFolder.open(options.run)
     recorded_test = None
     model = named_model(folder.path, options.model)
-    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
+    recipe = read_config(folder.path).recorded_recipe()
+    trainer = Trainer.load(folder.checkpoint, model=model, recipe=recipe, device=options.device)
     recorded = read_config(folder.path).data
     if options.data is not None:
         data = FashionMNISTCSV(options.data)

@@ -76,12 +76,14 @@ def _predict(options: argparse.Namespace) -> int:
     import torch
 
     from fmnistlab.experiments.records.named_model import named_model
+    from fmnistlab.experiments.records.reading import read_config
     from fmnistlab.experiments.run_folder import RunFolder
     from fmnistlab.training.trainer import Trainer
 
     folder = RunFolder.open(options.run)
     model = named_model(folder.path, options.model)
-    trainer = Trainer.load(folder.checkpoint, model=model, device=options.device)
+    recipe = read_config(folder.path).recorded_recipe()
+    trainer = Trainer.load(folder.checkpoint, model=model, recipe=recipe, device=options.device)
     pictures = [
         picture for word in options.images for picture in _read(word, invert=options.invert)
     ]

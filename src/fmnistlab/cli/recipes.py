@@ -9,7 +9,7 @@ from fmnistlab.cli import output
 from fmnistlab.cli.listing import print_offers
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument
-from fmnistlab.errors import FmnistlabError
+from fmnistlab.errors import ConfigurationError, FmnistlabError
 
 if TYPE_CHECKING:
     from fmnistlab.plugins.offers import Offer
@@ -40,6 +40,11 @@ def add_parser(
     parser.add_argument(
         "--names", action="store_true", help="list the names alone; nothing is imported for it"
     )
+    parser.add_argument(
+        "--augmentations",
+        action="store_true",
+        help="list the augmentations that a recipe can name, and what each does, instead",
+    )
     parser.set_defaults(command=_recipes)
 
 
@@ -50,6 +55,10 @@ def _recipes(options: argparse.Namespace) -> int:
         unreadable_packages,
     )
 
+    if options.augmentations:
+        if options.recipe is not None or options.names:
+            raise ConfigurationError("--augmentations is given alone, without RECIPE and --names.")
+        return _list_augmentations(as_json=options.json)
     if options.names:
         names = list_recipes()
         output.json_result(names) if options.json else output.result_block("\n".join(names))
@@ -101,3 +110,36 @@ def _show(name: str, *, as_json: bool) -> int:
     else:
         output.result_block(toml_text(described).removesuffix("\n"))
     return 0
+
+
+def _list_augmentations(*, as_json: bool) -> int:
+    from fmnistlab.data.augmentation.registry import find_augmentations, unreadable_packages
+
+    offers = [offer for found in find_augmentations().values() for offer in found]
+    columns = {name: name for name in ("name", "does", "package", "version")}
+    shown = [_describe_augmentation(offer) for offer in offers]
+    print_offers(shown, columns, unreadable_packages(), as_json=as_json)
+    return 0
+
+
+def _describe_augmentation(offer: Offer) -> dict[str, Any]:
+    """Loads one augmentation; whatever is wrong with it stays in its own line."""
+    from fmnistlab.data.augmentation.registry import load_augmentation
+    from fmnistlab.foundation.terminal import one_line
+
+    kind, error = None, offer.refusal
+    if error is None:
+        try:
+            kind = load_augmentation(
+                offer.name if offer.is_own else f"{offer.package}:{offer.name}"
+            )
+        except FmnistlabError as problem:
+            error = str(problem)
+    lines = (getattr(kind, "__doc__", None) or "").strip().splitlines()
+    return {
+        "name": kind.__name__ if kind is not None and offer.is_own else offer.name,
+        "does": one_line(lines[0]) if lines else None,
+        "package": offer.package,
+        "version": offer.version,
+        "error": error,
+    }

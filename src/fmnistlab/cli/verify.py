@@ -9,7 +9,7 @@ import logging
 from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.parser import Parser
-from fmnistlab.cli.paths import path_argument
+from fmnistlab.cli.paths import name_argument, path_argument
 from fmnistlab.foundation.logger import get_logger
 
 
@@ -29,16 +29,26 @@ def add_parser(
     )
     parser.add_argument("run", type=path_argument, metavar="RUN", help="a run folder")
     add_model_option(parser)
+    parser.add_argument(
+        "--recipe",
+        type=name_argument,
+        metavar="NAME|FILE",
+        help="the recipe that the run was trained with; needed if it names an augmentation that no "
+        "installed package offers",
+    )
     parser.set_defaults(command=_verify, imports="fmnistlab.experiments.verification")
 
 
 def _verify(options: argparse.Namespace) -> int:
     from fmnistlab.experiments.verification import verify_run
     from fmnistlab.training.callbacks.progress import ProgressBar
+    from fmnistlab.training.recipes.file import recipe_of
 
     for name in ("experiment", "parts"):
         get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
-    verification = verify_run(options.run, [ProgressBar()], model=options.model)
+    recipe = None if options.recipe is None else recipe_of(options.recipe)
+    watching = [ProgressBar()]
+    verification = verify_run(options.run, watching, model=options.model, recipe=recipe)
     if options.json:
         output.json_result({"matches": verification.matches, **dataclasses.asdict(verification)})
     elif verification.matches:

@@ -1,6 +1,9 @@
-from .augmentation import Augmentation as Augmentation
-from .augmentation import HorizontalFlip as HorizontalFlip
-from .augmentation import RandomShift as RandomShift
+from .augmentation.affine import RandomAffine as RandomAffine
+from .augmentation.erasing import RandomErasing as RandomErasing
+from .augmentation.flips import AlternatingFlip as AlternatingFlip
+from .augmentation.flips import HorizontalFlip as HorizontalFlip
+from .augmentation.protocol import Augmentation as Augmentation
+from .augmentation.shift import RandomShift as RandomShift
 from .cache import cache_folder as cache_folder
 from .content_hash import fingerprint as fingerprint
 from .csv_file import FashionTable as FashionTable

@@ -23,7 +23,7 @@ from torch.utils.data import (
 )
 
 from fmnistlab import seeding
-from fmnistlab.data.augmentation import Augmentation
+from fmnistlab.data.augmentation.protocol import Augmentation, augmented
 from fmnistlab.data.batch import (
     EXAMPLE_SIZE,
     Batch,
@@ -168,11 +168,7 @@ class _BatchPlan:
 
     def augment(self, images: Tensor, item: Tensor, epoch: int) -> Tensor:
         """Applies each augmentation with its own uniform numbers for each item."""
-        draws = [change.draws for change in self.augmentation]
-        uniform = seeding.uniform(sum(draws), item, seed=self.seed, epoch=epoch)
-        for change, numbers in zip(self.augmentation, torch.split(uniform, draws, 1), strict=True):
-            images = change(images, numbers)
-        return images
+        return augmented(images, item, self.augmentation, seed=self.seed, epoch=epoch)
 
 
 class _CutBatches(BatchSource):

@@ -359,7 +359,11 @@ def _recorded(
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
     trainer = Trainer.load(
-        folder.checkpoint, model=model, device=config.device, callbacks=callbacks
+        folder.checkpoint,
+        model=model,
+        recipe=config.recipe,
+        device=config.device,
+        callbacks=callbacks,
     )
     trainer.stop_reason = result.stop_reason
     scores = tuple(record.score() for record in result.classes)

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from fmnistlab.data.augmentation.description import unoffered
 from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.experiment import run_experiment, train_only
 from fmnistlab.experiments.parts import load_parts
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
-from fmnistlab.experiments.records.differences import differing_epochs
+from fmnistlab.experiments.records.differences import differing, differing_epochs
 from fmnistlab.experiments.records.environment import environment_changes
 from fmnistlab.experiments.records.finished_run import FinishedRun, read_finished_run
 from fmnistlab.experiments.records.repetition import TIMES, compare_runs
@@ -23,6 +24,7 @@ from fmnistlab.foundation.wording import setting
 from fmnistlab.models.registry import names_code
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.run import BatchResult, Run
+from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.records.epoch_record import EpochRecord
 from fmnistlab.training.records.history import History
 
@@ -55,7 +57,11 @@ class Verification:
 
 
 def verify_run(
-    path: Path, callbacks: Sequence[Callback] = (), *, model: str | None = None
+    path: Path,
+    callbacks: Sequence[Callback] = (),
+    *,
+    model: str | None = None,
+    recipe: Recipe | None = None,
 ) -> Verification:
     """Compares the files of a run folder with each other, and then with those of a repetition.
 
@@ -69,6 +75,7 @@ def verify_run(
         callbacks: watch the repetition.
         model: what to train; needed if it was of a file or a module that no package offers, as
             "my_model.py:Net". None takes the name in the records.
+        recipe: has the run's augmentations; needed if one of them is code that no package offers.
 
     Raises:
         RunFolderError: it is no run folder, a record in it cannot be read, or the training cannot
@@ -83,7 +90,7 @@ def verify_run(
     eager = recorded.config.execution == "auto" and recorded.result.executed == "eager"
     try:
         repeated = _repeat(
-            recorded, model, [*callbacks, watch, *([_KeepsEager()] if eager else [])]
+            recorded, model, recipe, [*callbacks, watch, *([_KeepsEager()] if eager else [])]
         )
     except FmnistlabError as error:
         if found:  # which may be why
@@ -103,10 +110,15 @@ def verify_run(
     )
 
 
-def _repeat(recorded: FinishedRun, model: str | None, callbacks: Sequence[Callback]) -> FinishedRun:
+def _repeat(
+    recorded: FinishedRun,
+    model: str | None,
+    recipe: Recipe | None,
+    callbacks: Sequence[Callback],
+) -> FinishedRun:
     """Trains once more, and returns what that wrote into a folder that is gone by then."""
     with tempfile.TemporaryDirectory(prefix="fmnistlab-verify-") as scratch:
-        config = _settings(recorded.config, model, Path(scratch, "run"))
+        config = _settings(recorded.config, model, recipe, Path(scratch, "run"))
         if recorded.result.test is None:
             folder = train_only(config, callbacks, load_parts)
         else:
@@ -149,11 +161,13 @@ def _has(history: History, record: EpochRecord) -> bool:
     return not differing_epochs(History([same_epoch]), History([now]), but=TIMES)
 
 
-def _settings(config: RunConfig, model: str | None, out: Path) -> ExperimentConfig:
+def _settings(
+    config: RunConfig, model: str | None, recipe: Recipe | None, out: Path
+) -> ExperimentConfig:
     """Returns the settings of a run, to be repeated in another folder.
 
     Raises:
-        ConfigurationError: only the run itself names the code of its model.
+        ConfigurationError: only the run itself names the code of its model or of an augmentation.
     """
     if model is None and names_code(config.model.name):
         raise ConfigurationError(
@@ -167,7 +181,7 @@ def _settings(config: RunConfig, model: str | None, out: Path) -> ExperimentConf
         **config.data.places(),
         valid_fraction=config.split.valid_fraction,
         split_seed=config.split.seed,
-        recipe=config.make_recipe(),
+        recipe=_recipe(config, recipe),
         seed=config.seed,
         device=config.device,
         threads=config.threads,
@@ -175,3 +189,20 @@ def _settings(config: RunConfig, model: str | None, out: Path) -> ExperimentConf
         out=out,
         pictures=False,
     )
+
+
+def _recipe(config: RunConfig, given: Recipe | None) -> Recipe:
+    """Returns the recipe of a run, with the augmentations that were given, if any were."""
+    if given is None:
+        code = unoffered(config.recipe["augmentation"])
+        if code:
+            raise ConfigurationError(
+                f"its recipe has the augmentation {', '.join(code)}, which no installed package "
+                "offers. Code is never run because a file names it; if you trust it, give the "
+                f"recipe yourself with {setting('recipe', ...)}."
+            )
+        return config.make_recipe()
+    recipe = config.recorded_recipe().replace(augmentation=given.augmentation)
+    for place, then, now in differing(config.recipe, recipe.to_dict(), "recipe"):
+        raise ConfigurationError(f"it was trained with {place} {then}, and not {now}.")
+    return recipe

@@ -24,14 +24,9 @@ from fmnistlab.errors import (
     UnknownModelError,
 )
 from fmnistlab.foundation.terminal import describe
-from fmnistlab.models.code import (
-    is_code_name,
-    is_file_name,
-    line_in,
-    load_code,
-    recorded_code_name,
-)
+from fmnistlab.models.code import load_model_code
 from fmnistlab.models.options import ModelOption, lacking, options_of, refusal
+from fmnistlab.plugins.code import is_code_name, is_file_name, line_in, recorded_code_name
 from fmnistlab.plugins.entry_points import Scan, normalize_package
 from fmnistlab.plugins.loading import load_offer, type_of
 from fmnistlab.plugins.offers import (
@@ -66,7 +61,8 @@ __all__ = [
     "unreadable_packages",
 ]
 
-_KIND: Final = Kind("model", UnknownModelError, ModelNameClashError, ModelLoadError)
+_FILE_HINT: Final = " A model in a file is named as 'my_model.py:Net'."
+_KIND: Final = Kind("model", UnknownModelError, ModelNameClashError, ModelLoadError, _FILE_HINT)
 
 _REFERENCE = "_fmnistlab_reference"
 _ORIGIN = "_fmnistlab_origin"
@@ -332,7 +328,7 @@ def _offers(scan: Scan) -> dict[str, tuple[Offer, ...]]:
 def _resolve(name: str) -> Offer:
     """Returns the one offer that a name stands for."""
     scan = _scan()
-    hint = " A model in a file is named as 'my_model.py:Net'." if ".py" in name.lower() else ""
+    hint = _FILE_HINT if ".py" in name.lower() else ""
     if not any(map(is_own, scan.declarations)):
         hint += (
             " fmnistlab itself is not installed (Python finds no metadata of it), so its own models"
@@ -356,9 +352,9 @@ def _means_code(name: str, table: Mapping[str, tuple[Offer, ...]]) -> bool:
 def _find(name: str) -> _Found:
     """Follows a name to what builds the model."""
     if names_code(name):
-        code = load_code(name)
+        code = load_model_code(_KIND, name)
         origin = ModelOrigin(None, None, code.name, code.sha256)
-        return _Found(code.factory, repr(name), origin, code.path)
+        return _Found(code.found, repr(name), origin, code.path)
     source = _resolve(name)
     told = f"{source.name!r} of {source}"
     if source.version is None or source.is_own:

@@ -1,3 +1,4 @@
+from .augmentation import plot_augmentation as plot_augmentation
 from .confusion import plot_confusion as plot_confusion
 from .curves import plot_curves as plot_curves
 from .intervals import plot_intervals as plot_intervals

@@ -1,4 +1,4 @@
-"""Who offers what under which name: the rules about names, the same for models and recipes.
+"""Who offers what under which name: the rules about names, the same for all that packages offer.
 
 A name means the same in any case. The built-in names belong to fmnistlab. Of two other offers of
 one name neither wins: asking for it is an error that tells how to get either. Setting the
@@ -32,12 +32,14 @@ class Kind(NamedTuple):
         unknown: the error where no package offers the name.
         clash: where several do.
         load: where the offer is refused, or its import fails.
+        file_hint: a sentence that says how one in a file is named; "" if none can be.
     """
 
     word: str
     unknown: type[FmnistlabError]
     clash: type[FmnistlabError]
     load: type[FmnistlabError]
+    file_hint: str = ""
 
     @property
     def group(self) -> str:
@@ -47,7 +49,7 @@ class Kind(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """Who offers a model or a recipe under a name.
+    """Who offers something under a name.
 
     Attributes:
         name: in lower case.

@@ -24,7 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data.augmentation.affine import RandomAffine
+from fmnistlab.data.augmentation.erasing import RandomErasing
+from fmnistlab.data.augmentation.flips import AlternatingFlip, HorizontalFlip
+from fmnistlab.data.augmentation.shift import RandomShift
 from fmnistlab.data.csv_strict import column_names
 from fmnistlab.data.dataset import FashionMNISTCSV
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES, PIXEL_MAX, PIXELS
@@ -238,6 +241,7 @@ def recipes(max_epochs: int = 3) -> st.SearchStrategy[Recipe]:
     checked_epochs(max_epochs)
     flips = st.builds(HorizontalFlip, st.sampled_from([0.5, 0.0, 1.0]))
     shifts = st.builds(RandomShift, st.integers(1, 27))
+    others = st.sampled_from([AlternatingFlip(), RandomErasing(1.0), RandomAffine()])
     settings = st.fixed_dictionaries(
         {
             "epochs": st.integers(1, max_epochs),
@@ -260,7 +264,7 @@ def recipes(max_epochs: int = 3) -> st.SearchStrategy[Recipe]:
             "sampling": st.sampled_from(SAMPLINGS),
             "label_smoothing": st.sampled_from([0.0, 0.1]),
             "class_weights": st.sampled_from([(), (1.0,) * 9 + (2.0,)]),
-            "augmentation": st.lists(flips | shifts, max_size=2).map(tuple),
+            "augmentation": st.lists(flips | shifts | others, max_size=2).map(tuple),
         }
     )
     return settings.map(_possible)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fmnistlab import seeding
-from fmnistlab.data.augmentation import check_augmentations
+from fmnistlab.data.augmentation.check import check_augmentations
 from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.data.batches import Data, batch_source
 from fmnistlab.errors import ConfigurationError

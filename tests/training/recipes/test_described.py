@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fmnistlab.callbacks import Checkpointing
-from fmnistlab.data.augmentation import HorizontalFlip
+from fmnistlab.data import HorizontalFlip
 from fmnistlab.errors import CheckpointError
 from fmnistlab.training.recipes.described import code_in, describe, difference
 from fmnistlab.training.recipes.recipe import Recipe
@@ -86,6 +86,18 @@ class Darken:
         return images * (1 - self.amount * uniform.view(-1, 1, 1, 1))
 
 
+class Slow:
+    """One that no file can describe."""
+
+    draws: ClassVar[int] = 0
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def __call__(self, images: Tensor, uniform: Tensor) -> Tensor:
+        return images
+
+
 WEIGHTS = torch.ones(10)
 LIGHTER = torch.cat([WEIGHTS[:9], torch.tensor([0.5])])
 SGD, partial = torch.optim.SGD, functools.partial
@@ -107,7 +119,8 @@ PARTS: list[tuple[str, Any, Any, str]] = [
     ("optimizer", "adam", SGD, r"optimizer 'adam', but this one has torch\.optim\.sgd:SGD"),
     ("optimizer", made(0.1), made(0.2), r"optimizer\.rate 0\.1, but this one has 0\.2"),
     ("augmentation", (Darken(),), (Darken(amount=0.2),), r"augmentation\[0\]\.amount 0\.5"),
-    ("augmentation", (Darken(),), (HorizontalFlip(),), r"augmentation\[0\] .*:Darken"),
+    ("augmentation", (Darken(),), (HorizontalFlip(),), r"augmentation\[0\]\.name .*:Darken"),
+    ("augmentation", (Slow(2),), (Slow(3),), r"augmentation\[0\]\.width 2, but this one has 3"),
     ("augmentation", (Darken(),), (), r"augmentation \[.*Darken.*, but this one has \[\]"),
 ]
 

@@ -9,7 +9,7 @@ import torch
 from tests.tiny import tiny_linear, tiny_set
 from torch import nn
 
-from fmnistlab.data.augmentation import HorizontalFlip, RandomShift
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.optimizers import OptimizerName

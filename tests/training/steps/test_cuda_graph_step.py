@@ -11,7 +11,7 @@ from tests.tiny import tiny_linear, tiny_noisy, tiny_set
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from fmnistlab.data.augmentation import HorizontalFlip
+from fmnistlab.data import HorizontalFlip
 from fmnistlab.data.batches import ResidentBatches, batch_source
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.models.registry import create_model

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
+from fmnistlab.data.augmentation.description import augmentation_from_dict, recorded_augmentation
+from fmnistlab.data.augmentation.protocol import Augmentation
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.experiments.records.kinds import (
     Count,
@@ -22,7 +25,7 @@ from fmnistlab.foundation.typed_json import read_as
 from fmnistlab.foundation.wording import spoken
 from fmnistlab.models.registry import ModelOrigin
 from fmnistlab.training.execution import Executed, Execution
-from fmnistlab.training.recipes.recipe import Recipe
+from fmnistlab.training.recipes.recipe import Recipe, settings_from_dict
 
 BUNDLED: Final = "bundled"
 """Source of the data that ships with fmnistlab."""
@@ -174,14 +177,29 @@ class RunConfig:
     started: Time
 
     def __post_init__(self) -> None:
-        self.make_recipe()
+        self.recorded_recipe()
 
-    def make_recipe(self) -> Recipe:
-        """Returns the recipe.
+    def recorded_recipe(self) -> Recipe:
+        """Returns the recipe as far as it can be told without importing anything.
+
+        In the place of each augmentation that is not built in stands one that cannot be trained.
 
         Raises:
             ConfigurationError: a setting is missing, unknown or impossible; the message names it.
         """
+        return self._recipe(recorded_augmentation)
+
+    def make_recipe(self) -> Recipe:
+        """Returns the recipe; what installed packages offer is imported for it.
+
+        Raises:
+            ConfigurationError: as of `recorded_recipe`; or an augmentation is code that no
+                installed package offers.
+            AugmentationLoadError: an installed package offers one that cannot be loaded.
+        """
+        return self._recipe(augmentation_from_dict)
+
+    def _recipe(self, augmentation: Callable[[dict[str, Any]], Augmentation]) -> Recipe:
         known = Recipe().to_dict()
         for name in self.recipe:
             if name not in known:
@@ -190,14 +208,13 @@ class RunConfig:
         for name in known:
             if name not in self.recipe:
                 raise ConfigurationError(f"recipe: lacks the key {name!r}.")
-        augmentation = self.recipe["augmentation"]
-        read_as(_Augmentation, {"augmentation": augmentation}, "recipe")
+        read_as(_Augmentation, {"augmentation": self.recipe["augmentation"]}, "recipe")
         for name, plain in known.items():
             if isinstance(plain, bool | int | float | str):
                 read_as(type(plain), self.recipe[name], f"recipe.{name}")
         try:
             with spoken({}):  # of the keys in the file
-                return Recipe.from_dict(self.recipe)
+                return Recipe(**settings_from_dict(self.recipe, augmentation))
         except ConfigurationError as error:
             reason = str(error)
             named = reason.split(" ", 1)[0] in known

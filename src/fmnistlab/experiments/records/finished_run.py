@@ -24,6 +24,7 @@ from fmnistlab.foundation.regular_file import read_regular_file
 from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.checkpoints.file import decode_checkpoint
 from fmnistlab.training.checkpoints.trainer_state import read_trainer_state
+from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.records.history import History
 
 
@@ -82,25 +83,25 @@ def read_finished_run(path: Path, model: str | None = None) -> FinishedRun:
         UnknownModelError: its model is not installed here.
         ModelLoadError, ModelNameClashError: likewise.
     """
-    result = read_result(path)
+    config, result = read_config(path), read_result(path)
     return FinishedRun(
         path=path,
-        config=read_config(path),
+        config=config,
         history=read_history(path),
         history_csv=read_history_csv(path),
         result=result,
         predictions=None if result.test is None else read_predictions(path),
-        saved=_read_saved(path / CHECKPOINT, named_model(path, model)),
+        saved=_read_saved(path / CHECKPOINT, named_model(path, model), config.recorded_recipe()),
     )
 
 
-def _read_saved(path: Path, model: nn.Module | None) -> SavedTraining:
+def _read_saved(path: Path, model: nn.Module | None, recipe: Recipe) -> SavedTraining:
     try:
         content = read_regular_file(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
     checkpoint = decode_checkpoint(content, path)
-    trainer = read_trainer_state(content, path, model, None)
+    trainer = read_trainer_state(content, path, model, recipe)
     return SavedTraining(
         tensors=checkpoint.tensors,
         state=checkpoint.state,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fmnistlab.data.augmentation.description import unoffered
 from fmnistlab.errors import (
     CheckpointDamagedError,
     CheckpointError,
@@ -171,6 +172,7 @@ def read_trainer_state(
             to be given.
         UnknownModelError: the saved model is not registered here.
         ModelLoadError, ModelNameClashError: likewise.
+        AugmentationLoadError: an installed package offers an augmentation that cannot be loaded.
     """
     checkpoint = decode_checkpoint(data, path)
     try:
@@ -199,11 +201,12 @@ def _rebuilt(
     described = state["recipe"]
     if recipe is None:
         code = {name: code_in(value) for name, value in described.items()}
+        code["augmentation"] = code["augmentation"] + unoffered(described["augmentation"])
         if any(code.values()):
             told = ", ".join(f"{name} {', '.join(found)}" for name, found in code.items() if found)
             raise CheckpointError(
                 f"{path}: trained with a recipe that has code of your own ({told}), which a file "
-                f"cannot hold; give it with {setting('recipe', ...)}."
+                f"can name but not hold; give it with {setting('recipe', ...)}."
             )
         with spoken({}):  # of the keys in the file
             recipe = Recipe.from_dict(described)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from fmnistlab import seeding
-from fmnistlab.data.augmentation import check_augmentations
+from fmnistlab.data.augmentation.check import check_augmentations
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import isolated_randomness

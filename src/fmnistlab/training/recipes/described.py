@@ -20,6 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fmnistlab.data.augmentation.description import augmentation_to_dict
+from fmnistlab.data.augmentation.protocol import Augmentation
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.checks import shown
 
 CODE: Final = "code"
@@ -99,6 +102,14 @@ def describe(value: object, depth: int = 0) -> Any:  # noqa: PLR0911 - a line fo
     slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
     settings |= {n: inner(getattr(value, n)) for n in slots if hasattr(value, n) and n[:1] != "_"}
     return {CODE: _name(type(value)), **facts, **settings}
+
+
+def describe_augmentation(change: Augmentation) -> Any:
+    """Returns what a file says of an augmentation; else, where it can say nothing, `describe`."""
+    try:
+        return augmentation_to_dict(change)
+    except ConfigurationError:
+        return describe(change)
 
 
 def code_in(description: object) -> list[str]:

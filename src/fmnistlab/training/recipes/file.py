@@ -44,16 +44,19 @@ def recipe_of(word: str) -> Recipe:
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Does what `Recipe.from_file` does.
+    """Does what `Recipe.from_file` does; code that the file names is run.
 
     Raises:
         ConfigurationError: the file cannot be read, or is no recipe.
+        UnknownAugmentationError, AugmentationNameClashError, AugmentationLoadError: of a name of
+            an augmentation.
         UnknownRecipeError, RecipeNameClashError, RecipeLoadError: of the recipe it begins from.
     """
     place = Path(path)
     values = read_settings(place, "recipe", '{"epochs": 3}')
     base = values.pop(_BASE, None)
-    return changed_recipe(CLASSIC if base is None else _base(base, place), values, str(place))
+    recipe = CLASSIC if base is None else _base(base, place)
+    return changed_recipe(recipe, values, str(place), place.parent)
 
 
 def read_settings(place: Path, kind: str, example: str) -> dict[str, Any]:

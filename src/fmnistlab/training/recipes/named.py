@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fmnistlab.data.augmentation import HorizontalFlip
+from fmnistlab.data.augmentation.flips import HorizontalFlip
 from fmnistlab.training.recipes.recipe import Recipe
 
 CLASSIC: Final = Recipe()

@@ -13,16 +13,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from fmnistlab.data.augmentation import (
-    Augmentation,
-    augmentation_from_dict,
-    augmentation_to_dict,
-    is_own_augmentation,
-)
+from fmnistlab.data.augmentation.description import augmentation_from_dict, augmentation_to_dict
+from fmnistlab.data.augmentation.protocol import Augmentation
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
 from fmnistlab.foundation.foreign_words import RECIPE, foreign_words
-from fmnistlab.training.recipes.described import describe
+from fmnistlab.training.recipes.described import describe, describe_augmentation
 from fmnistlab.training.recipes.optimizers import OPTIMIZERS, OptimizerName, named_optimizer
 from fmnistlab.training.recipes.parameter_rules import ParameterRule, checked_rules, settings_of
 from fmnistlab.training.recipes.schedules import (
@@ -104,7 +100,7 @@ class Recipe:
             of them 0; "balanced" for n / (classes * images of the class) as in scikit-learn's
             `compute_class_weight`; () for one each. Evaluation always takes the plain loss.
         augmentation: changes of the training images, one after the other; see
-            `fmnistlab.data.augmentation`.
+            `fmnistlab.data.Augmentation`.
         loss: another loss than cross-entropy: a function of (logits, labels) that returns the
             mean over the batch.
 
@@ -320,10 +316,7 @@ class Recipe:
         described = {name: describe(v) for name, v in values.items() if name != "augmentation"}
         if self.loss is None:
             del described["loss"]
-        described["augmentation"] = [
-            augmentation_to_dict(change) if is_own_augmentation(change) else describe(change)
-            for change in self.augmentation
-        ]
+        described["augmentation"] = [*map(describe_augmentation, self.augmentation)]
         described["parameter_rules"] = [rule.to_dict() for rule in self.parameter_rules]
         return described
 
@@ -331,8 +324,11 @@ class Recipe:
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """Returns the recipe that `to_dict` described.
 
+        Of the code that it names only what installed packages offer is imported.
+
         Raises:
             ConfigurationError: a setting is impossible or does not exist.
+            AugmentationLoadError: an augmentation that is named cannot be imported.
         """
         return cls(**settings_from_dict(values))
 
@@ -341,7 +337,7 @@ class Recipe:
         """Returns the recipe in a file, TOML or JSON.
 
         It has settings as `to_dict` names them. `base` may name a recipe that it begins from, in
-        place of the classic one.
+        place of the classic one. Code of an augmentation that it names is run.
 
         Args:
             path: its name ends in .toml or .json.
@@ -350,6 +346,7 @@ class Recipe:
             ConfigurationError: the file cannot be read, or a setting is impossible or does not
                 exist.
             UnknownRecipeError, RecipeNameClashError, RecipeLoadError: of the recipe it begins from.
+            AugmentationLoadError: an augmentation that is named cannot be imported.
         """
         from fmnistlab.training.recipes.file import read_recipe  # noqa: PLC0415 - it makes recipes
 
@@ -366,11 +363,15 @@ class Recipe:
         return toml_text(self.to_dict())
 
 
-def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+def settings_from_dict(
+    values: Mapping[str, Any],
+    augmentation: Callable[[dict[str, Any]], Augmentation] = augmentation_from_dict,
+) -> dict[str, Any]:
     """Returns the settings, as `Recipe` takes them, that a dictionary like `to_dict`'s describes.
 
     Args:
         values: all settings, or some.
+        augmentation: makes an augmentation from its description.
 
     Raises:
         ConfigurationError: it is none, or a setting does not exist; others are left to `Recipe`.
@@ -383,7 +384,7 @@ def settings_from_dict(values: Mapping[str, Any]) -> dict[str, Any]:
     described = values["augmentation"]
     if not isinstance(described, list | tuple):
         raise refused("augmentation", described, "a list of descriptions")
-    return {**values, "augmentation": tuple(map(augmentation_from_dict, described))}
+    return {**values, "augmentation": tuple(map(augmentation, described))}
 
 
 def _require_known(names: Iterable[str]) -> None:

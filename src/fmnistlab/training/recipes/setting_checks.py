@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
-from fmnistlab.data.augmentation import Augmentation
+from fmnistlab.data.augmentation.protocol import Augmentation
 from fmnistlab.errors import ConfigurationError, suggestion
 from fmnistlab.foundation.checks import number, refused, shown, whole_number
 from fmnistlab.training.recipes.schedules import WARMED_UP

@@ -1,3 +1,5 @@
+"""Augmentations that are no pure functions are refused by name, before the first step."""
+
 from __future__ import annotations
 
 import random
@@ -7,18 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.tiny import tiny_linear, tiny_set
 from torch import Tensor
 
-from fmnistlab.data.augmentation import (
-    HorizontalFlip,
-    RandomShift,
-    augmentation_from_dict,
-    augmentation_to_dict,
-    check_augmentations,
-)
+from fmnistlab.data import AlternatingFlip, HorizontalFlip, RandomShift
+from fmnistlab.data.augmentation.check import check_augmentations
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.global_random import random_states
 from fmnistlab.training.recipes.recipe import Recipe
@@ -35,61 +30,6 @@ class Darken:
 
 
 IMAGES = torch.rand(6, 1, 28, 28, generator=torch.Generator().manual_seed(0)) + 0.1
-
-
-@given(st.floats(0, 1))
-def test_flips_mirror_exactly_the_images_below_the_probability(probability: float) -> None:
-    uniform = torch.linspace(0, 0.99, 6).unsqueeze(1)
-    flipped = HorizontalFlip(probability)(IMAGES, uniform)
-    for image, result, number in zip(IMAGES, flipped, uniform[:, 0], strict=True):
-        mirrored = image[0].numpy()[:, ::-1].copy()
-        expected = torch.from_numpy(mirrored) if number < probability else image[0]
-        assert torch.equal(result[0], expected)
-
-
-@given(st.integers(1, 27), st.lists(st.floats(0, 0.999), min_size=2, max_size=2))
-def test_shifts_move_the_image_and_fill_with_black(pixels: int, numbers: list[float]) -> None:
-    uniform = torch.tensor([numbers], dtype=torch.float32)
-    shifted = RandomShift(pixels)(IMAGES[:1], uniform)[0, 0]
-    # In float32, as the package computes it: 0.52 * 25 is 13 there, and a little less in float64.
-    down, right = (pixels - int(place) for place in (uniform[0] * (2 * pixels + 1)).tolist())
-    expected = torch.zeros(28, 28)
-    for row in range(28):
-        for column in range(28):
-            if 0 <= row - down < 28 and 0 <= column - right < 28:
-                expected[row, column] = IMAGES[0, 0, row - down, column - right]
-    assert torch.equal(shifted, expected)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: HorizontalFlip(-0.1),
-        lambda: HorizontalFlip(float("nan")),
-        lambda: RandomShift(0),
-        lambda: RandomShift(28),
-    ],
-)
-def test_impossible_settings_are_refused(make: Callable[[], object]) -> None:
-    with pytest.raises(ConfigurationError):
-        make()
-
-
-@pytest.mark.parametrize("change", [HorizontalFlip(0.25), RandomShift(3)])
-def test_augmentations_survive_their_description(change: HorizontalFlip | RandomShift) -> None:
-    assert augmentation_from_dict(augmentation_to_dict(change)) == change
-
-
-def test_unknown_descriptions_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="Did you mean 'RandomShift'"):
-        augmentation_from_dict({"name": "RandomShft"})
-    with pytest.raises(ConfigurationError, match="RandomShift"):
-        augmentation_from_dict({"name": "RandomShift", "amount": 2})
-
-
-def test_somebody_elses_augmentation_has_no_description() -> None:
-    with pytest.raises(ConfigurationError, match="give the recipe again"):
-        augmentation_to_dict(Darken())
 
 
 class Own:
@@ -115,6 +55,46 @@ class Plain:
 
     def __call__(self, images: Tensor, uniform: Tensor) -> Any:
         return self.change(images, uniform)
+
+
+class EachEpoch:
+    """An augmentation of two epochs, of which the second is wrong."""
+
+    draws: ClassVar[int] = 0
+    across_epochs: ClassVar[bool] = True
+
+    def __init__(self, change: Callable[[Tensor, Tensor], Any]) -> None:
+        self.change = change
+
+    def __call__(self, images: Tensor, uniform: Tensor, epoch: int = 1) -> Any:
+        return images if epoch == 1 else self.change(images, uniform)
+
+
+class NoEpoch:
+    draws = 1
+    across_epochs = True
+
+    def __call__(self, images: Tensor, uniform: Tensor) -> Tensor:
+        return images
+
+
+class Alone:
+    draws = 0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images
+
+
+class Word(NoEpoch):
+    across_epochs: Any = "yes"
+
+
+class Negative(Darken):
+    draws = -1
+
+
+class Half(Darken):
+    draws: ClassVar[Any] = 1.5
 
 
 def counting() -> Callable[[Tensor, Tensor], Tensor]:
@@ -148,6 +128,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "numbers in place": (Plain(lambda x, u: x + u.mul_(0.5).sum()), "changes what it is given"),
     "no tensor": (Plain(lambda x, u: None), "gives NoneType, no tensor"),
     "shape": (Plain(lambda x, u: x[..., 1:]), r"images of shape \(6, 1, 28, 28\) .* \(6, 1, 28"),
+    "epoch": (EachEpoch(lambda x, u: x[..., 1:]), r"EachEpoch makes of .* \(6, 1, 28, 27\)"),
+    "no epoch": (NoEpoch(), "NoEpoch cannot be called with images, numbers, the epoch: too many"),
+    "no numbers": (Alone(), "Alone cannot be called with images, numbers: too many positional"),
+    "a word": (Word(), "Word: across_epochs is 'yes'; use True or False"),
+    "fewer than none": (Negative(), "Negative: draws is -1; use a whole number from 0"),
+    "half a number": (Half(), "Half: draws is 1.5; use a whole number from 0"),
     "type": (Plain(lambda x, u: x.double()), "makes of torch.float32 images .*torch.float64"),
 }
 
@@ -164,7 +150,7 @@ def test_an_augmentation_that_is_no_pure_function_is_refused(case: str) -> None:
 @pytest.mark.usefixtures("no_checker")  # which draws random numbers itself
 def test_looking_at_augmentations_leaves_the_global_random_states_alone() -> None:
     before = random_states()
-    check_augmentations([Darken(), RandomShift(), HorizontalFlip()], IMAGES, 3)
+    check_augmentations([Darken(), RandomShift(), AlternatingFlip()], IMAGES, 3)
     after = random_states()
     assert torch.equal(before.torch, after.torch)
     assert before.others == after.others
