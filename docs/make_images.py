@@ -102,8 +102,11 @@ def main(runs: Path) -> None:
         }
         print(f"{name}: {trainer.evaluate(test)}")
     figures["curves-both"] = plots.plot_curves(histories, title="seed 0")
+    seen = fmnistlab.learning_rate_range("cnn", train, device="cpu")
+    figures["learning-rate-range"] = plots.plot_learning_rate_range(seen, title="cnn, seed 0")
     for shown in (
         "samples",
+        "learning-rate-range",
         "augmentation",
         "curves-linearnet",
         "curves-cnn",

@@ -43,7 +43,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"steps"},
         {"loop"},
         {"stacked", "trainer"},
-        {"seeds"},
+        {"rate_range", "seeds"},
     ],
     "training.steps": [
         {"average", "layout", "threads"},
@@ -58,10 +58,11 @@ FLOORS: dict[str, list[set[str]]] = {
         {"records"},
         {"config"},
         {"parts"},
-        {"description"},
+        {"description", "tested"},
         {"experiment"},
         {"prediction", "sweep", "two_runs", "verification"},
         {"comparison"},
+        {"searching"},
     ],
 }
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import fmnistlab
 from fmnistlab.callbacks import Run
-from fmnistlab.experiments import Comparison, Variant, read_predictions
-from fmnistlab.metrics import EpochRecord, History, Metrics, Predictions
+from fmnistlab.experiments import Comparison, Search, Variant, read_predictions
+from fmnistlab.metrics import EpochRecord, History, LearningRateRange, Metrics, Predictions
 from fmnistlab.statistics import Difference
 
 train = fmnistlab.FashionMNISTCSV.bundled("train")
@@ -28,6 +28,12 @@ assert_type(comparison, Comparison)
 assert_type(comparison.verdicts, tuple[str, ...])
 assert_type(comparison.pairs[0].difference, Difference | None)
 assert_type(read_predictions(Path("run")).correct, Tensor)
+
+found = fmnistlab.search("cnn", trials=3, space={"epochs": {"low": 1, "high": 3}})
+assert_type(found, Search)
+assert_type(found.best.val_accuracy, float | None)
+assert_type(found.fresh.test, Difference | None)
+assert_type(fmnistlab.learning_rate_range("cnn", train), LearningRateRange)
 
 assert_type(fmnistlab.list_models(), list[str])
 assert_type(fmnistlab.create_model("cnn"), nn.Module)

@@ -15,12 +15,14 @@ from .data.source import load_data as load_data
 from .errors import FmnistlabError as FmnistlabError
 from .experiments.comparison.compare import compare as compare
 from .experiments.experiment import run_experiment as run_experiment
+from .experiments.searching.search import search as search
 from .models.layers import summary as summary
 from .models.registry import create_model as create_model
 from .models.registry import list_models as list_models
 from .models.registry import load_model as load_model
 from .models.registry import register_model as register_model
 from .reporting.report import report as report
+from .training.rate_range import learning_rate_range as learning_rate_range
 from .training.recipes.recipe import Recipe as Recipe
 from .training.records.epoch_record import EpochRecord as EpochRecord
 from .training.records.history import History as History

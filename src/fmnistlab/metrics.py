@@ -4,6 +4,7 @@ from fmnistlab.training.extra_metrics.chosen import ExtraMetric as ExtraMetric
 from fmnistlab.training.extra_metrics.chosen import MetricFunction as MetricFunction
 from fmnistlab.training.extra_metrics.chosen import MetricObject as MetricObject
 from fmnistlab.training.extra_metrics.mode import Mode as Mode
+from fmnistlab.training.rate_range import LearningRateRange as LearningRateRange
 from fmnistlab.training.records.classification import ClassScore as ClassScore
 from fmnistlab.training.records.classification import ClassScores as ClassScores
 from fmnistlab.training.records.classification import Confusion as Confusion

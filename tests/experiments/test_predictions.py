@@ -40,9 +40,10 @@ def replace(run: Path, **tensors: torch.Tensor) -> None:
 
 def test_they_are_what_the_checkpoint_predicts(trained_once: Path) -> None:
     found = read_predictions(trained_once)
-    result = read_result(trained_once)
-    assert len(found.labels) == result.test.count == 16
-    assert float(found.correct.float().mean()) == pytest.approx(result.test.accuracy)
+    tested = read_result(trained_once).test
+    assert tested is not None
+    assert len(found.labels) == tested.count == 16
+    assert float(found.correct.float().mean()) == pytest.approx(tested.accuracy)
     _, test = load_data(trained_once.parent / "tiny.csv")
     again = Trainer.load(trained_once / "checkpoint.safetensors").predict(test)
     assert torch.equal(again.labels, found.labels)

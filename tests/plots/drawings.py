@@ -15,6 +15,7 @@ from fmnistlab import plots
 from fmnistlab.data import AlternatingFlip, RandomAffine, RandomErasing
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.statistics import REFERENCES, Difference, accuracy_estimates, difference, spread
+from fmnistlab.training.rate_range import LearningRateRange
 from fmnistlab.training.records.history import EpochRecord, History
 from fmnistlab.training.records.predictions import Predictions
 
@@ -117,6 +118,36 @@ def models(count: int) -> list[plots.TradeoffPoint]:
     ]
 
 
+def points(count: int, **settings: object) -> list[plots.SearchPoint]:
+    """Trials of a search, every fourth pruned."""
+    random = np.random.default_rng(count)
+    return [
+        plots.SearchPoint(
+            number,
+            {
+                "learning_rate": float(10 ** random.uniform(-4, -1)),
+                "batch_size": (32, 64)[number % 2],
+                "schedule": ("constant", "one_cycle")[number // 2 % 2],
+                "augmentation": ([], [{"name": "HorizontalFlip"}])[number % 2],
+                **settings,
+            },
+            float(random.uniform(0.7, 0.9)),
+            done=number % 4 != 1,
+        )
+        for number in range(count)
+    ]
+
+
+def rate_range() -> LearningRateRange:
+    """A range test in which the loss falls and explodes."""
+    rates = tuple(np.geomspace(1e-5, 1.0, 60).tolist())
+    means = tuple(2.3 / (1 + 300 * rate) + 20 * rate**3 for rate in rates)
+    losses = tuple(mean + 0.1 * (-1) ** at for at, mean in enumerate(means))
+    return LearningRateRange(
+        rates=rates, losses=losses, smoothed=means, exploded=rates[-1], steps=60, batch_size=32
+    )
+
+
 drawings: dict[str, Callable[[], Figure]] = {
     "curves": lambda: plots.plot_curves(history(10)),
     "curves of one epoch": lambda: plots.plot_curves(history(1, validate_every=0)),
@@ -186,6 +217,13 @@ drawings: dict[str, Callable[[], Figure]] = {
         models(12), references=REFERENCES
     ),
     "accuracy of 12 at one place": lambda: plots.plot_tradeoff([point("$a$")] * 12),
+    "search history": lambda: plots.plot_search_history(points(30), title="cnn"),
+    "search history of one": lambda: plots.plot_search_history(points(1)),
+    "search slices": lambda: plots.plot_search_slices(points(30), logarithmic=["learning_rate"]),
+    "search slices with long names": lambda: plots.plot_search_slices(
+        points(5, **{LONG: "$x$", "$y$": LONG}), title=LONG * 4
+    ),
+    "learning rate range": lambda: plots.plot_learning_rate_range(rate_range(), title="cnn"),
     "unlabelled predictions": lambda: plots.plot_predictions(
         pictures(3), sure_of(labels(3)).probabilities
     ),
@@ -221,6 +259,15 @@ on_given_figures: dict[str, Callable[[], Figure]] = {
     ),
     "seeds on a narrow figure": lambda: plots.plot_seeds(
         {"cnn": seeds(12)}, figure=Figure(figsize=(4, 4.5))
+    ),
+    "search history on a small figure": lambda: plots.plot_search_history(
+        points(12), title=LONG, figure=Figure(figsize=(5, 4.5))
+    ),
+    "search slices on a small figure": lambda: plots.plot_search_slices(
+        points(12), title=LONG, figure=Figure(figsize=(6, 5.5))
+    ),
+    "learning rate range on a small figure": lambda: plots.plot_learning_rate_range(
+        rate_range(), title=LONG, figure=Figure(figsize=(5, 4))
     ),
     "accuracy on a small figure": lambda: plots.plot_tradeoff(
         models(6), references=REFERENCES[:1], title=LONG, figure=Figure(figsize=(5, 4.5))

@@ -20,6 +20,7 @@ import fmnistlab.cli.predict
 import fmnistlab.cli.recipes
 import fmnistlab.cli.report
 import fmnistlab.cli.runs
+import fmnistlab.cli.search
 import fmnistlab.cli.train
 import fmnistlab.cli.verify
 from fmnistlab.cli import output
@@ -39,6 +40,7 @@ _COMMANDS = (
     fmnistlab.cli.verify,
     fmnistlab.cli.compare,
     fmnistlab.cli.report,
+    fmnistlab.cli.search,
     fmnistlab.cli.runs,
     fmnistlab.cli.models,
     fmnistlab.cli.recipes,
@@ -54,6 +56,7 @@ examples:
   fmnistlab predict runs/try shoe.png
   fmnistlab compare linearnet cnn --seeds 10  which is better, and how sure is that?
   fmnistlab report runs/try --open            one page of it, as a file
+  fmnistlab search cnn --trials 50            which settings are better?
 
 exit codes:
   0 success   1 failure   2 wrong usage   3 bad data   4 bad checkpoint   5 no room or memory

@@ -16,6 +16,10 @@ from .records.reading import read_history as read_history
 from .records.reading import read_result as read_result
 from .records.result import RunResult as RunResult
 from .run_folder import RunFolder as RunFolder
+from .searching.result import FreshRuns as FreshRuns
+from .searching.result import Search as Search
+from .searching.search import search as search
+from .searching.trials import SearchTrial as SearchTrial
 from .sweep.found import FoundRun as FoundRun
 from .sweep.found import find_runs as find_runs
 from .sweep.variant import Variant as Variant

@@ -8,7 +8,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from torch import nn
 from fmnistlab import seeding
 from fmnistlab.data.batch import Batch
 from fmnistlab.data.schema import IMAGE_SIZE, NUM_CLASSES
-from fmnistlab.errors import ConfigurationError
+from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig, configured
 from fmnistlab.experiments.description import describe_experiment, planned_step
 from fmnistlab.experiments.parts import Parts, load_parts
@@ -24,14 +24,7 @@ from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.environment import resume_changes
 from fmnistlab.experiments.records.pictures import DrawnPictures, write_pictures
-from fmnistlab.experiments.records.predictions import RunPredictions, content_sha256
 from fmnistlab.experiments.records.reading import read_config, read_result
-from fmnistlab.experiments.records.result import (
-    ClassRecord,
-    RunResult,
-    TestRecord,
-    ValidationRecord,
-)
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import (
     CONFIG,
@@ -40,19 +33,19 @@ from fmnistlab.experiments.run_folder_state import (
     PREDICTIONS,
     RESULT,
 )
+from fmnistlab.experiments.tested import Tested, run_result
 from fmnistlab.foundation import html
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.wording import setting
-from fmnistlab.models.registry import create_model, model_name
+from fmnistlab.models.registry import create_model
 from fmnistlab.models.seeded import seeded_model
-from fmnistlab.models.weights_hash import weights_sha256
 from fmnistlab.training.callbacks.base import Callback
 from fmnistlab.training.callbacks.checkpointing import Checkpointing
 from fmnistlab.training.callbacks.csv_log import history_to_csv
 from fmnistlab.training.checkpoints.folder import newest_checkpoint
 from fmnistlab.training.device import choose_device
 from fmnistlab.training.loop.dispatch import Dispatch
-from fmnistlab.training.records.classification import ClassScore, class_scores
+from fmnistlab.training.records.classification import ClassScore
 from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.steps.choice import make_step
 from fmnistlab.training.steps.layout import prepare_model
@@ -140,9 +133,67 @@ def run_with(
         tell_kept: whether a line in the log says how to go on after a failure.
 
     Raises:
+        FmnistlabError: as of `run_experiment`; the folder holds a run that was not tested.
+        KeyboardInterrupt, Terminated: likewise.
+    """
+    found = _prepared(
+        config, callbacks, load, on_tested=on_tested or (lambda _: None), tell_kept=tell_kept
+    )
+    if found.test is None:
+        raise RunFolderError(
+            f"{found.folder}: holds a trial of a search, which was not tested. Its checkpoint can "
+            "be: fmnistlab evaluate."
+        )
+    return Experiment(
+        found.folder, found.trainer, found.test, found.scores, found.written, found.notes
+    )
+
+
+def train_only(
+    config: ExperimentConfig,
+    callbacks: Sequence[Callback],
+    load: Callable[[ExperimentConfig], Parts],
+    *,
+    tell_kept: bool = True,
+) -> Path:
+    """Does what `run_with` does, but for the test: nothing is measured on the test set.
+
+    Args:
+        config: what to do.
+        callbacks: watch the training.
+        load: as of `run_with`.
+        tell_kept: likewise.
+
+    Returns:
+        The run folder.
+
+    Raises:
         FmnistlabError: as of `run_experiment`.
         KeyboardInterrupt, Terminated: likewise.
     """
+    return _prepared(config, callbacks, load, on_tested=None, tell_kept=tell_kept).folder
+
+
+class _Finished(NamedTuple):
+    """What came of a training; `test` is None if it was not tested."""
+
+    folder: Path
+    trainer: Trainer
+    test: Metrics | None
+    scores: tuple[ClassScore, ...]
+    written: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def _prepared(
+    config: ExperimentConfig,
+    callbacks: Sequence[Callback],
+    load: Callable[[ExperimentConfig], Parts],
+    *,
+    on_tested: Callable[[Metrics], object] | None,
+    tell_kept: bool,
+) -> _Finished:
+    """Makes model, device and threads ready, and trains; without `on_tested` nothing is tested."""
     # Model and device come first: a wrong name should not wait for the data.
     model = seeded_model(
         functools.partial(create_model, config.model, **config.model_options), config.seed
@@ -157,8 +208,9 @@ def run_with(
         threads = _fastest_threads(model, device, config)
     with cpu_threads(threads):
         config = dataclasses.replace(config, threads=threads)
-        heard = on_tested or (lambda _: None)
-        return _run(config, model, device, callbacks, load, on_tested=heard, tell_kept=tell_kept)
+        return _run(
+            *(config, model, device, callbacks, load), on_tested=on_tested, tell_kept=tell_kept
+        )
 
 
 def _fastest_threads(model: nn.Module, device: torch.device, config: ExperimentConfig) -> int:
@@ -190,9 +242,9 @@ def _run(
     callbacks: Sequence[Callback],
     load: Callable[[ExperimentConfig], Parts],
     *,
-    on_tested: Callable[[Metrics], object],
+    on_tested: Callable[[Metrics], object] | None,
     tell_kept: bool,
-) -> Experiment:
+) -> _Finished:
     folder = RunFolder.create(config.out, config.model, resume=config.resume)
     try:
         parts = load(config)
@@ -202,7 +254,8 @@ def _run(
         if folder.finished:
             folder.remove_checkpoints()  # a kill may have come before
             recorded = _recorded(folder, config, model, callbacks)
-            on_tested(recorded.test)
+            if on_tested is not None and recorded.test is not None:
+                on_tested(recorded.test)
             return recorded
         _logger.info(
             "training %s on %s: %s images to learn from, %s to validate, %s to test",
@@ -228,24 +281,23 @@ def _run(
         )
         trainer.fit(fit_set, valid_set, resume_from=_to_resume(folder))
         seconds = time.perf_counter() - started
-        measured = trainer.evaluate(test)
-        predictions = trainer.predict(test)
-        scores = class_scores(test.targets, predictions)
-        tested = RunPredictions.of(predictions, test).to_bytes()
-        sha256 = content_sha256(tested)
-        result = _result(config, trainer, measured, scores, seconds, predictions_sha256=sha256)
+        predictions = None if on_tested is None else trainer.predict(test)
+        tested = Tested.of(trainer, test, predictions)
         folder.write_text(HISTORY_JSON, trainer.history.to_json() + "\n")
         folder.write_text(HISTORY_CSV, history_to_csv(trainer.history))
-        folder.write_bytes(PREDICTIONS, tested)
+        if tested.content is not None:
+            folder.write_bytes(PREDICTIONS, tested.content)
         trainer.save(folder.checkpoint)
-        on_tested(measured)
+        if on_tested is not None and tested.metrics is not None:
+            on_tested(tested.metrics)
         drawn = DrawnPictures((), ())
-        if config.pictures:
+        if config.pictures and predictions is not None:
             run = f"{config.model}, seed {config.seed}"
             drawn = write_pictures(
                 folder.path, trainer.history, fit_set, test, predictions, run=run
             )
-        written = dataclasses.asdict(dataclasses.replace(result, pictures=drawn.names))
+        result = run_result(config, trainer, tested, seconds, drawn.names)
+        written = dataclasses.asdict(result)
         folder.write_json(RESULT, written)
         folder.remove_checkpoints()
     except BaseException:
@@ -258,7 +310,7 @@ def _run(
         raise
     finally:
         folder.release()
-    return Experiment(folder.path, trainer, measured, scores, written, drawn.notes)
+    return _Finished(folder.path, trainer, tested.metrics, tested.scores, written, drawn.notes)
 
 
 def _to_resume(folder: RunFolder) -> Path | None:
@@ -303,8 +355,8 @@ def _begin(folder: RunFolder, described: RunConfig) -> None:
 
 def _recorded(
     folder: RunFolder, config: ExperimentConfig, model: nn.Module, callbacks: Sequence[Callback]
-) -> Experiment:
-    """Returns the experiment of a folder whose training is finished."""
+) -> _Finished:
+    """Returns what a folder holds whose training is finished."""
     _logger.info("%s: its training is finished; nothing to do", folder.path)
     result = read_result(folder.path)
     trainer = Trainer.load(
@@ -316,33 +368,5 @@ def _recorded(
     )
     trainer.stop_reason = result.stop_reason
     scores = tuple(record.score() for record in result.classes)
-    return Experiment(
-        folder.path, trainer, result.test.metrics(), scores, dataclasses.asdict(result), ()
-    )
-
-
-def _result(
-    config: ExperimentConfig,
-    trainer: Trainer,
-    test: Metrics,
-    scores: tuple[ClassScore, ...],
-    seconds: float,
-    *,
-    predictions_sha256: str,
-) -> RunResult:
-    """Returns the result, with no pictures yet."""
-    return RunResult(
-        model=model_name(config.model),
-        seed=config.seed,
-        parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
-        epochs=len(trainer.history),
-        stop_reason=trainer.stop_reason,
-        executed=trainer.executed or "eager",
-        seconds=round(seconds, 3),
-        weights_sha256=weights_sha256(trainer.model),
-        validation=ValidationRecord.of(trainer.history[-1]),
-        test=TestRecord.of(test),
-        classes=tuple(map(ClassRecord.of, scores)),
-        predictions_sha256=predictions_sha256,
-        pictures=(),
-    )
+    test = None if result.test is None else result.test.metrics()
+    return _Finished(folder.path, trainer, test, scores, dataclasses.asdict(result), ())

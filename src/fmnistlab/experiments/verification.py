@@ -10,7 +10,8 @@ from pathlib import Path
 from fmnistlab.data.augmentation.description import unoffered
 from fmnistlab.errors import ConfigurationError, FmnistlabError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
-from fmnistlab.experiments.experiment import run_experiment
+from fmnistlab.experiments.experiment import run_experiment, train_only
+from fmnistlab.experiments.parts import load_parts
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.consistency import inconsistencies
 from fmnistlab.experiments.records.differences import differing, differing_epochs
@@ -118,7 +119,11 @@ def _repeat(
     """Trains once more, and returns what that wrote into a folder that is gone by then."""
     with tempfile.TemporaryDirectory(prefix="fmnistlab-verify-") as scratch:
         config = _settings(recorded.config, model, recipe, Path(scratch, "run"))
-        return read_finished_run(run_experiment(config, callbacks).folder, model)
+        if recorded.result.test is None:
+            folder = train_only(config, callbacks, load_parts)
+        else:
+            folder = run_experiment(config, callbacks).folder
+        return read_finished_run(folder, model)
 
 
 class _Watch(Callback):

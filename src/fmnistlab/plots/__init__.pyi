@@ -5,9 +5,13 @@ from .intervals import plot_intervals as plot_intervals
 from .mistakes import plot_mistakes as plot_mistakes
 from .pairs import plot_pairs as plot_pairs
 from .probabilities import plot_predictions as plot_predictions
+from .rates import plot_learning_rate_range as plot_learning_rate_range
 from .samples import plot_images as plot_images
 from .samples import plot_samples as plot_samples
 from .saving import save_figure as save_figure
+from .searches import SearchPoint as SearchPoint
+from .searches import plot_search_history as plot_search_history
+from .searches import plot_search_slices as plot_search_slices
 from .seeds import plot_seeds as plot_seeds
 from .tradeoff import TradeoffPoint as TradeoffPoint
 from .tradeoff import plot_tradeoff as plot_tradeoff

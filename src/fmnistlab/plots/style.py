@@ -133,7 +133,7 @@ def plain(axes: Axes) -> None:
 def frame(axes: Axes, *, grid: Literal["x", "y"] = "y") -> None:
     """Draws what curves and points stand on: two pale sides and lines across one direction."""
     plain(axes)
-    axes.tick_params(labelsize=SMALL, colors=INK, color=PALE)
+    axes.tick_params(which="both", labelsize=SMALL, colors=INK, color=PALE)
     axes.grid(axis=grid, color=PALE, linewidth=0.6, linestyle="-")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -35,7 +35,7 @@ from fmnistlab.experiments.run_folder_state import FolderState, folder_state
 from fmnistlab.experiments.sweep.plan import Planned, missing_tasks, plan_variants
 from fmnistlab.experiments.sweep.progress import progress_bar
 from fmnistlab.experiments.sweep.schedule import train_all
-from fmnistlab.experiments.sweep.task import Task
+from fmnistlab.experiments.sweep.task import Task, forget_data
 from fmnistlab.foundation.checks import number, whole_number
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.statistics.judgement import SMALLEST
@@ -177,6 +177,8 @@ def _train(
     except (KeyboardInterrupt, Terminated):
         _logger.warning("%s: what is trained is kept; the same call goes on", folder)
         raise
+    finally:
+        forget_data()
     return {one.folder: one.reason for one in outcomes if one.reason is not None}
 
 

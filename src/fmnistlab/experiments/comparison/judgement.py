@@ -163,7 +163,7 @@ def judge_variant(found: FinishedGroup) -> ComparedVariant:
     done = tuple(seed for seed, state in states.items() if state == "done")
     several = len(done) > 1
     by_run = found.correct.mean(axis=1) if done else np.zeros(0)
-    losses = [result.test.loss for result in found.results]
+    losses = [run.loss for run in found.runs if run.state == "done"]
     finite = [loss for loss in losses if loss is not None]
     seconds = [run.seconds for run in found.runs if run.seconds is not None]
     of_seeds = spread(found.correct) if several else None

@@ -112,7 +112,7 @@ def read_group(group: Group, reasons: Mapping[Path, str]) -> FinishedGroup:
             if state == "done":
                 _check_training(folder, group.training, seed)
                 result, history = read_result(folder), read_history(folder)
-                found = read_predictions(folder)
+                found, test = read_predictions(folder), result.test
                 order = in_order_of_images(found)
                 tested = hashlib.sha256(found.images.numpy()[order].tobytes())
                 tested.update(found.targets.numpy()[order].tobytes())
@@ -127,8 +127,8 @@ def read_group(group: Group, reasons: Mapping[Path, str]) -> FinishedGroup:
                 rows.append(found.correct.numpy()[order])
                 run = dataclasses.replace(
                     run,
-                    accuracy=result.test.accuracy,
-                    loss=result.test.loss,
+                    accuracy=None if test is None else test.accuracy,
+                    loss=None if test is None else test.loss,
                     epochs=result.epochs,
                     seconds=sum(record.seconds for record in history),
                 )

@@ -107,6 +107,8 @@ def _result(run: FinishedRun) -> Iterator[str]:
 
 def _test(run: FinishedRun) -> Iterator[str]:
     test = run.result.test
+    if test is None:
+        return
     rows = run.config.data.test.rows
     yield from _contradict(RESULT, CONFIG, differing(test.count, rows, "test.count"))
     right = _right(test.accuracy, test.count)
@@ -122,6 +124,8 @@ def _test(run: FinishedRun) -> Iterator[str]:
 def _classes(run: FinishedRun) -> Iterator[str]:
     """Checks the scores of the classes against each other and against the test."""
     classes, test = run.result.classes, run.result.test
+    if test is None:
+        return
     if tuple(record.name for record in classes) != CLASS_NAMES:
         yield f"{RESULT}: classes: must be {', '.join(CLASS_NAMES)}, in this order"
         return
@@ -151,6 +155,8 @@ def _class_faults(at: int, record: ClassRecord) -> Iterator[str]:
 def _predictions(run: FinishedRun) -> Iterator[str]:
     """Checks the predictions against themselves and against what the result says of classes."""
     found = run.predictions
+    if found is None:
+        return
     wrong = int((found.probabilities.argmax(dim=1) != found.labels).sum())
     if wrong:
         yield f"{PREDICTIONS}: {wrong} labels are not the most probable class"

@@ -57,7 +57,7 @@ class FinishedRun:
         history: of `history.json`.
         history_csv: the bytes of `history.csv`.
         result: of `result.json`.
-        predictions: of `predictions.safetensors`.
+        predictions: of `predictions.safetensors`; None if the run was not tested.
         saved: of the checkpoint.
     """
 
@@ -66,7 +66,7 @@ class FinishedRun:
     history: History
     history_csv: bytes
     result: RunResult
-    predictions: RunPredictions
+    predictions: RunPredictions | None
     saved: SavedTraining
 
 
@@ -83,14 +83,14 @@ def read_finished_run(path: Path, model: str | None = None) -> FinishedRun:
         UnknownModelError: its model is not installed here.
         ModelLoadError, ModelNameClashError: likewise.
     """
-    config = read_config(path)
+    config, result = read_config(path), read_result(path)
     return FinishedRun(
         path=path,
         config=config,
         history=read_history(path),
         history_csv=read_history_csv(path),
-        result=read_result(path),
-        predictions=read_predictions(path),
+        result=result,
+        predictions=None if result.test is None else read_predictions(path),
         saved=_read_saved(path / CHECKPOINT, named_model(path, model), config.recorded_recipe()),
     )
 

@@ -90,11 +90,15 @@ def read_predictions(folder: Path) -> RunPredictions:
         folder: the run folder of a finished training.
 
     Raises:
-        RunFolderError: the result cannot be read; the file is missing, is no regular file, or is
-            not the one that the training has written.
+        RunFolderError: the result cannot be read; the run was not tested; the file is missing, is
+            no regular file, or is not the one that the training has written.
     """
     path = folder / PREDICTIONS
     wanted = read_result(folder).predictions_sha256
+    if wanted is None:
+        raise RunFolderError(
+            f"{folder}: was not tested, as no trial of a search is, so there are no predictions."
+        )
     try:
         content = read_regular_file(path, limit=_LARGEST)
     except FileNotFoundError as error:

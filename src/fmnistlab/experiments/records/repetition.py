@@ -65,8 +65,10 @@ def compare_runs(recorded: FinishedRun, repeated: FinishedRun, *, ended_early: b
             f"{tensors} tensors and {values_in(_state(repeated))} values of the checkpoint"
         )
         compared.append(f"{values_in(result)} values of {RESULT}")
-        found += _told(PREDICTIONS, _prediction_differences(recorded, repeated))
-        compared.append(f"predictions for {len(recorded.predictions.labels):,} images")
+        if recorded.predictions is not None and repeated.predictions is not None:
+            tensors_of = recorded.predictions.tensors(), repeated.predictions.tensors()
+            found += _told(PREDICTIONS, _tensor_differences(*tensors_of))
+            compared.append(f"predictions for {len(recorded.predictions.labels):,} images")
     return Repetition(tuple(found), tuple(compared))
 
 
@@ -96,10 +98,6 @@ def _checkpoint_differences(recorded: FinishedRun, repeated: FinishedRun) -> lis
         *differing_epochs(one.history, other.history, but=TIMES),
         *_tensor_differences(one.tensors, other.tensors),
     ]
-
-
-def _prediction_differences(recorded: FinishedRun, repeated: FinishedRun) -> Iterable[Difference]:
-    return _tensor_differences(recorded.predictions.tensors(), repeated.predictions.tensors())
 
 
 def _tensor_differences(

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments.records.kinds import (
     ClassName,
     Count,
@@ -116,10 +117,14 @@ class RunResult:
         seconds: wall time of the fit in the process that finished it.
         weights_sha256: of the weights; see `fmnistlab.models.weights_sha256`.
         validation: after the last epoch.
-        test: of the trained model.
-        classes: a record for each class, in the order of the labels.
-        predictions_sha256: of the file with what the model says of each test image.
+        test: of the trained model; None if it was not tested, as a trial of a search is not.
+        classes: a record for each class, in the order of the labels; empty without a test.
+        predictions_sha256: of the file with what the model says of each test image; None without
+            a test.
         pictures: names of the pictures that were drawn.
+
+    Raises:
+        ConfigurationError: some of the test is there, and some is not.
     """
 
     format: Literal[1] = 1
@@ -132,10 +137,17 @@ class RunResult:
     seconds: Seconds
     weights_sha256: Sha256
     validation: ValidationRecord
-    test: TestRecord
+    test: TestRecord | None
     classes: tuple[ClassRecord, ...]
-    predictions_sha256: Sha256
+    predictions_sha256: Sha256 | None
     pictures: tuple[Picture, ...]
+
+    def __post_init__(self) -> None:
+        parts = (self.test, self.predictions_sha256, self.classes or None)
+        if len({part is None for part in parts}) > 1:
+            raise ConfigurationError(
+                "test, classes and predictions_sha256 must be there, or none of them."
+            )
 
 
 def _finite(value: float | None) -> float | None:

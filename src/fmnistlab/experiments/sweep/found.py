@@ -34,7 +34,7 @@ class FoundRun:
         seed: of the training.
         epochs: that were trained.
         val_accuracy: validation accuracy of the last epoch.
-        test_accuracy: accuracy on the test set.
+        test_accuracy: accuracy on the test set; also None of a trial of a search.
         test_interval: ends of its 95 % Wilson score interval.
         seconds: of all epochs.
         started: when, as text with the offset from UTC.
@@ -114,13 +114,14 @@ def _look(folder: Path) -> FoundRun | None:
 
 def _finished(folder: Path) -> FoundRun:
     result, history = read_result(folder), read_history(folder)
+    test = result.test
     run = _described(FoundRun(folder=folder, state="done"), read_config(folder))
     return dataclasses.replace(
         run,
         epochs=result.epochs,
         val_accuracy=result.validation.accuracy,
-        test_accuracy=result.test.accuracy,
-        test_interval=result.test.accuracy_interval_95,
+        test_accuracy=None if test is None else test.accuracy,
+        test_interval=None if test is None else test.accuracy_interval_95,
         seconds=sum(record.seconds for record in history),
     )
 

@@ -12,7 +12,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from fmnistlab.errors import WorkerError
-from fmnistlab.experiments.sweep.task import Outcome, Task, forget_data, run_task
+from fmnistlab.experiments.sweep.task import Outcome, Task, run_task
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.terminal import describe
 from fmnistlab.foundation.wording import setting
@@ -46,43 +46,40 @@ def train_all(tasks: Sequence[Task], *, n_jobs: int | None, fail_fast: bool) -> 
     ended: dict[Path, Outcome] = {}
     at_once: int | None = None
     waiting = False
-    try:
-        while left := [task for task in tasks if task.folder not in ended]:
-            if waiting:
-                time.sleep(_SECONDS)
-            try:
-                for outcome in _outcomes(left, n_jobs, at_once):
-                    for line in outcome.warnings:
-                        _logger.warning("%s", line)
-                    if outcome.state != "in use":
-                        ended[outcome.folder] = outcome
-                        waiting = False
-                    elif not waiting:
-                        _logger.warning("%s Waiting for it.", outcome.reason)
-                        waiting = True
-                    if fail_fast and outcome.state == "failed":
-                        return _sorted(tasks, ended)
-            except TerminatedWorkerError as error:
-                if at_once is not None:
-                    raise WorkerError(
-                        "A process that was training was killed for the second time: for lack of "
-                        "memory, by a crash in a model, or by hand. What is trained is kept, and "
-                        "the same call goes on; give it more memory, or fewer trainings at a "
-                        f"time: {setting('n_jobs', at_once)}."
-                    ) from error
-                at_once = max(1, effective_n_jobs(n_jobs) // 2)
-                _logger.warning(
-                    "A process that was training was killed, perhaps for lack of memory; going on "
-                    "with %d at a time.",
-                    at_once,
-                )
-            except Exception as error:
+    while left := [task for task in tasks if task.folder not in ended]:
+        if waiting:
+            time.sleep(_SECONDS)
+        try:
+            for outcome in _outcomes(left, n_jobs, at_once):
+                for line in outcome.warnings:
+                    _logger.warning("%s", line)
+                if outcome.state != "in use":
+                    ended[outcome.folder] = outcome
+                    waiting = False
+                elif not waiting:
+                    _logger.warning("%s Waiting for it.", outcome.reason)
+                    waiting = True
+                if fail_fast and outcome.state == "failed":
+                    return _sorted(tasks, ended)
+        except TerminatedWorkerError as error:
+            if at_once is not None:
                 raise WorkerError(
-                    f"The trainings cannot be given to other processes: {describe(error)}. What is "
-                    f"trained is kept; {setting('n_jobs', 1)} makes them in this one."
+                    "A process that was training was killed for the second time: for lack of "
+                    "memory, by a crash in a model, or by hand. What is trained is kept, and "
+                    "the same call goes on; give it more memory, or fewer trainings at a "
+                    f"time: {setting('n_jobs', at_once)}."
                 ) from error
-    finally:
-        forget_data()
+            at_once = max(1, effective_n_jobs(n_jobs) // 2)
+            _logger.warning(
+                "A process that was training was killed, perhaps for lack of memory; going on "
+                "with %d at a time.",
+                at_once,
+            )
+        except Exception as error:
+            raise WorkerError(
+                f"The trainings cannot be given to other processes: {describe(error)}. What is "
+                f"trained is kept; {setting('n_jobs', 1)} makes them in this one."
+            ) from error
     return _sorted(tasks, ended)
 
 

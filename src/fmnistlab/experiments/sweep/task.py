@@ -14,7 +14,7 @@ from torch import nn
 
 from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError, Terminated
 from fmnistlab.experiments.config import ExperimentConfig
-from fmnistlab.experiments.experiment import Experiment, run_with
+from fmnistlab.experiments.experiment import Experiment, run_with, train_only
 from fmnistlab.experiments.parts import Parts, load_parts
 from fmnistlab.experiments.records.failure import FailureRecord
 from fmnistlab.experiments.records.predictions import (
@@ -29,6 +29,7 @@ from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.logger import get_logger, kept_warnings
 from fmnistlab.foundation.terminal import describe, printable
 from fmnistlab.models.registry import model_name, register_model
+from fmnistlab.training.callbacks.base import Callback
 
 OutcomeState: TypeAlias = Literal["done", "failed", "in use"]
 """What came of a training: it finished, it failed, or another process is at it."""
@@ -46,12 +47,14 @@ class Outcome:
         folder: its run folder.
         state: how it ended.
         reason: why it failed, in words; None if it did not.
+        accidental: whether it failed for want of room or memory, and may not the next time.
         warnings: what was logged meanwhile in another process, from warnings on.
     """
 
     folder: Path
     state: OutcomeState
     reason: str | None = None
+    accidental: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -65,6 +68,8 @@ class Task:
         steps: training steps of the whole training.
         factory: what was registered under the model's name where the task was made, since another
             process has not run that script; None if nothing was.
+        callbacks: watch the training, in the process that makes it.
+        tested: whether the model is tested at the end; if not, the test set is left alone.
         process: number of the process that asks for it.
     """
 
@@ -72,6 +77,8 @@ class Task:
     fingerprints: tuple[str, str, str]
     steps: int
     factory: Callable[..., nn.Module] | None = None
+    callbacks: tuple[Callback, ...] = ()
+    tested: bool = True
     process: int = dataclasses.field(default_factory=os.getpid)
 
     @property
@@ -111,8 +118,11 @@ def _run(task: Task) -> Outcome:
         if task.factory is not None:
             register_model(config.model)(task.factory)
         load = functools.partial(_load, fingerprints=task.fingerprints)
-        experiment = run_with(config, (), load, tell_kept=False)
-        _restore_predictions(experiment, config, task.fingerprints)
+        if task.tested:
+            experiment = run_with(config, task.callbacks, load, tell_kept=False)
+            _restore_predictions(experiment, config, task.fingerprints)
+        else:
+            train_only(config, task.callbacks, load, tell_kept=False)
     except RunFolderInUseError as error:
         return Outcome(folder, "in use", str(error))
     except Terminated:
@@ -120,7 +130,8 @@ def _run(task: Task) -> Outcome:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told; the other trainings go on
         reason = describe(error)
         _note_failure(folder, config, reason)
-        return Outcome(folder, "failed", reason)
+        accidental = isinstance(error, OSError | MemoryError)
+        return Outcome(folder, "failed", reason, accidental=accidental)
     return Outcome(folder, "done")
 
 

@@ -53,18 +53,33 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         UnknownRecipeError, RecipeNameClashError, RecipeLoadError: of the recipe it begins from.
     """
     place = Path(path)
-    content = _content(place)
+    values = read_settings(place, "recipe", '{"epochs": 3}')
+    base = values.pop(_BASE, None)
+    recipe = CLASSIC if base is None else _base(base, place)
+    return changed_recipe(recipe, values, str(place), place.parent)
+
+
+def read_settings(place: Path, kind: str, example: str) -> dict[str, Any]:
+    """Returns what a file of settings holds, TOML or JSON.
+
+    Args:
+        place: its name ends in .toml or .json.
+        kind: what it describes, for messages, such as "recipe".
+        example: of one, in JSON.
+
+    Raises:
+        ConfigurationError: it cannot be read, is neither, or holds no settings.
+    """
+    content = _content(place, kind)
     if place.suffix.lower() == ".json":
         values = parse_json(content, str(place))
     else:
         values = _parse_toml(content, str(place))
     if not isinstance(values, dict):
         raise ConfigurationError(
-            f'{place}: is no recipe, which is an object of settings: {{"epochs": 3}}.'
+            f"{place}: is no {kind}, which is an object of settings: {example}."
         )
-    base = values.pop(_BASE, None)
-    recipe = CLASSIC if base is None else _base(base, place)
-    return changed_recipe(recipe, values, str(place), place.parent)
+    return values
 
 
 def toml_text(described: Mapping[str, Any]) -> str:
@@ -82,9 +97,9 @@ def toml_text(described: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _content(place: Path) -> bytes:
+def _content(place: Path, kind: str) -> bytes:
     if place.suffix.lower() not in _ENDINGS:
-        raise ConfigurationError(f"{place}: the name of a recipe's file ends in .toml or .json.")
+        raise ConfigurationError(f"{place}: the name of a {kind}'s file ends in .toml or .json.")
     try:
         return read_regular_file(place, limit=_LARGEST, follow_links=True)
     except OSError as error:

@@ -1,0 +1,1 @@
+"""Searches: many trials of other settings, judged on validation data, and the winner anew."""
