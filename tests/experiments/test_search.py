@@ -13,12 +13,14 @@ from tests.experiments.searches import SPACE, bits, small, told
 from fmnistlab.errors import ConfigurationError, MissingExtraError, RunFolderError, WorkerError
 from fmnistlab.experiments.comparison.compare import compare
 from fmnistlab.experiments.experiment import run_experiment
+from fmnistlab.experiments.prediction import run_predictions
 from fmnistlab.experiments.records.reading import read_config, read_history, read_result
 from fmnistlab.experiments.searching.optuna_study import JOURNAL
 from fmnistlab.experiments.searching.search import search
 from fmnistlab.experiments.sweep.found import find_runs
 from fmnistlab.experiments.verification import verify_run
 from fmnistlab.models import registry
+from fmnistlab.reporting.report import report
 from fmnistlab.seeding import derive_seed
 from fmnistlab.testing import write_tiny_csv
 from fmnistlab.training.recipes.recipe import Recipe
@@ -273,3 +275,13 @@ def test_a_journal_that_was_changed_is_refused(here: Path) -> None:
     journal.write_text("".join([*lines[:-1], lines[-1].replace("1e-05", "2e-05")]))
     with pytest.raises(RunFolderError, match="trial 2 in the journal is not of this search"):
         small(here / "out", trials=3)
+
+
+def test_a_trial_is_not_tested_in_passing(here: Path) -> None:
+    """A report or a list of predictions would be a look at the test set."""
+    trial = small(here / "out", trials=2).trials[0].folder
+    assert trial is not None
+    with pytest.raises(RunFolderError, match="a trial of a search, which was not tested"):
+        report(trial)
+    with pytest.raises(RunFolderError, match="a trial of a search, which was not tested"):
+        run_predictions(trial)

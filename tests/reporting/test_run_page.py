@@ -31,6 +31,7 @@ def page(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Page:
 def test_its_numbers_are_those_of_the_run(trained_once: Path, page: Page) -> None:
     found, result = read_predictions(trained_once), read_result(trained_once)
     true, predicted = found.targets.numpy(), found.labels.numpy()
+    assert result.test is not None
     assert f"accuracy {result.test.accuracy:.4f}" in page.text
     low, high = result.test.accuracy_interval_95
     assert f"{low:.4f} to {high:.4f}" in page.text

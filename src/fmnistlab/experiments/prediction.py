@@ -11,7 +11,7 @@ from fmnistlab.data.source import load_data
 from fmnistlab.errors import RunFolderError
 from fmnistlab.experiments.records.named_model import named_model
 from fmnistlab.experiments.records.predictions import RunPredictions, read_predictions
-from fmnistlab.experiments.records.reading import read_config
+from fmnistlab.experiments.records.reading import read_config, read_result
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.training.trainer import Trainer
@@ -36,18 +36,25 @@ def run_predictions(
         device: where it predicts then.
 
     Raises:
-        RunFolderError: it is no run folder, a record in it cannot be read, or the file is missing
-            and the test set is no longer what it was.
+        RunFolderError: it is no run folder, or that of a trial, which is not tested; a record in it
+            cannot be read, or the file is missing and the test set is no longer what it was.
         CheckpointError: the file is missing, and the checkpoint is damaged.
         FmnistlabError: the file is missing, and data or model cannot be loaded.
     """
     run = RunFolder.open(Path(folder))
+    require_tested(run.path)
     try:
         return read_predictions(run.path)
     except RunFolderError as error:
         damaged = error
-    recorded = read_config(run.path).data
-    trainer = Trainer.load(run.checkpoint, model=named_model(run.path, model), device=device)
+    config = read_config(run.path)
+    recorded = config.data
+    trainer = Trainer.load(
+        run.checkpoint,
+        model=named_model(run.path, model),
+        recipe=config.recorded_recipe(),
+        device=device,
+    )
     _, test = load_data(**recorded.places())
     if test.fingerprint != recorded.test.fingerprint:
         raise RunFolderError(
@@ -57,3 +64,16 @@ def run_predictions(
     predictions = RunPredictions.of(trainer.predict(test), test)
     _logger.warning("%s Predicted again from the checkpoint.", damaged)
     return predictions
+
+
+def require_tested(folder: Path) -> None:
+    """Refuses a run that was not tested, so that nothing tests it in passing.
+
+    Raises:
+        RunFolderError: it was not, as no trial of a search is; or the result cannot be read.
+    """
+    if read_result(folder).test is None:
+        raise RunFolderError(
+            f"{folder}: holds a trial of a search, which was not tested: there are no predictions "
+            "of test images. The winner's runs have them."
+        )

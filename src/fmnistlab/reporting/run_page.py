@@ -13,6 +13,7 @@ import torch
 
 from fmnistlab.data.schema import CLASS_NAMES
 from fmnistlab.errors import FmnistlabError, RunFolderError
+from fmnistlab.experiments.prediction import require_tested, run_predictions
 from fmnistlab.experiments.records.config import RunConfig
 from fmnistlab.experiments.records.named_model import named_model
 from fmnistlab.experiments.records.predictions import RunPredictions, read_predictions
@@ -24,7 +25,7 @@ from fmnistlab.models.layers import ModelSummary, summary
 from fmnistlab.reporting.augmented import Augmented, augmented_samples
 from fmnistlab.reporting.charts.lines import Line, lines_chart
 from fmnistlab.reporting.charts.reliability import reliability_chart
-from fmnistlab.reporting.found_images import FoundImages, find_images, read_test_set
+from fmnistlab.reporting.found_images import FoundImages, find_images
 from fmnistlab.reporting.page import LIMIT, render
 from fmnistlab.reporting.repeating import repeating_command, repeating_lines
 from fmnistlab.reporting.tiles import Gallery, gallery
@@ -75,16 +76,14 @@ def run_page(folder: Path, model: str | None = None) -> str:
 
 def _read(folder: Path, model: str | None) -> _Run:
     RunFolder.open(folder)
+    require_tested(folder)
     config, result, history = read_config(folder), read_result(folder), read_history(folder)
     notes: list[str] = []
     trainer = _trainer(folder, model, notes)
     try:
         predictions = read_predictions(folder)
     except RunFolderError as error:
-        if trainer is None:
-            raise
-        test = read_test_set(config.data)
-        predictions = RunPredictions.of(trainer.predict(test), test)
+        predictions = run_predictions(folder, model=model, device="cpu")
         notes.append(f"The predictions were made anew from the checkpoint. {error}")
     images = find_images(config.data, predictions.images.numpy())
     notes += [] if images.note is None else [images.note]
@@ -100,9 +99,9 @@ def _read(folder: Path, model: str | None) -> _Run:
 
 def _trainer(folder: Path, model: str | None, notes: list[str]) -> Trainer | None:
     """Returns the trainer of a run, if its model can be made here."""
-    path = RunFolder(folder).checkpoint
+    path, recipe = RunFolder(folder).checkpoint, read_config(folder).recorded_recipe()
     try:
-        return Trainer.load(path, model=named_model(folder, model), device="cpu")
+        return Trainer.load(path, model=named_model(folder, model), recipe=recipe, device="cpu")
     except FmnistlabError as error:
         if model is not None:
             raise
