@@ -14,8 +14,9 @@ from tests.faults.side_by_side import tried
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnistlab.callbacks import Checkpointing
-from fmnistlab.recipes import ParameterRule
+from fmnistlab.recipes import ParameterRule, named_recipe
 from fmnistlab.training.execution import Execution
+from fmnistlab.training.recipes.registry import BUILT_IN
 
 
 class Setting(NamedTuple):
@@ -57,6 +58,9 @@ MORE: dict[str, dict[str, Any]] = {
     },
 }
 """What a recipe may say besides, a few settings at a time."""
+
+_SHORT = {"epochs": trial.RECIPE.epochs, "batch_size": trial.RECIPE.batch_size}
+MORE |= {name: {**vars(named_recipe(name)), **_SHORT} for name in BUILT_IN[1:]}
 
 COVERING = [
     Setting(True, True, None, "adamw", "one_cycle", "recorded"),

@@ -25,8 +25,8 @@ def add_parser(
         parents=[common],
         help="list all recipes, or the settings of one",
         description="Lists every recipe, built in or offered by an installed package: its name, "
-        "the settings in which it differs from classic, and the package, or the reason why it "
-        "cannot be used.",
+        "what a built-in one reaches on the test images and costs, or the settings in which it "
+        "differs from classic, and the package, or the reason why it cannot be used.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -66,9 +66,9 @@ def _recipes(options: argparse.Namespace) -> int:
     if options.recipe is not None:
         return _show(options.recipe, as_json=options.json)
     found = [_describe(offer) for offers in find_recipes().values() for offer in offers]
-    columns = {"name": "name", "told": "other than classic"}
+    columns = {"name": "name", "told": "what it reaches, or its settings"}
     columns |= {"package": "package", "version": "version"}
-    told = [{**entry, "told": _told(entry["changes"])} for entry in found]
+    told = [{**entry, "told": entry["reached"] or _told(entry["changes"])} for entry in found]
     shown = found if options.json else told
     print_offers(shown, columns, unreadable_packages(), as_json=options.json)
     return 0
@@ -84,7 +84,7 @@ def _told(changes: dict[str, Any] | None) -> str | None:
 def _describe(offer: Offer) -> dict[str, Any]:
     """Loads one recipe; whatever is wrong with it stays in its own line."""
     from fmnistlab.training.recipes.changes import changed_settings
-    from fmnistlab.training.recipes.registry import named_recipe
+    from fmnistlab.training.recipes.registry import REACHED, named_recipe
 
     changes, error = None, offer.refusal
     if error is None:
@@ -94,6 +94,7 @@ def _describe(offer: Offer) -> dict[str, Any]:
             error = str(problem)
     return {
         "name": offer.name,
+        "reached": REACHED.get(offer.name) if offer.package == "fmnistlab" else None,
         "changes": changes,
         "package": offer.package,
         "version": offer.version,

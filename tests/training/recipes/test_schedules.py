@@ -130,7 +130,6 @@ def test_a_plateau_of_the_validation_set_needs_one() -> None:
         ({"loss": torch.nn.functional.cross_entropy, "label_smoothing": 0.1}, "label_smoothing"),
         ({"loss": torch.nn.functional.cross_entropy, "class_weights": (1.0,)}, "class_weights"),
     ],
-    ids=str,
 )
 @pytest.mark.usefixtures("no_checker")
 def test_impossible_and_pointless_settings_are_refused(

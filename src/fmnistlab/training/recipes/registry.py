@@ -30,6 +30,16 @@ if TYPE_CHECKING:  # listing recipes must not import torch
 BUILT_IN: Final = ("classic", "fast", "balanced", "best")
 """Names of the recipes in `named`, where each is a constant in capitals."""
 
+REACHED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "classic": "10 epochs",
+        "fast": "4 epochs",
+        "balanced": "10 epochs",
+        "best": "60 epochs",
+    }
+)
+"""Mean test accuracies and what they cost; docs/accuracy.md has seeds, intervals and machine."""
+
 _KIND: Final = Kind("recipe", UnknownRecipeError, RecipeNameClashError, RecipeLoadError)
 _NAMED: Final = "fmnistlab.training.recipes.named"
 
