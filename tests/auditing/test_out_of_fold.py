@@ -11,6 +11,7 @@ import fmnistlab
 from fmnistlab import FashionMNISTCSV, register_model
 from fmnistlab.auditing import out_of_fold
 from fmnistlab.errors import ConfigurationError
+from fmnistlab.models import registry
 from fmnistlab.testing import tiny_dataset
 from fmnistlab.training.recipes.recipe import Recipe
 
@@ -55,6 +56,12 @@ def check_rounds(models: int, rounds: int, groups: np.ndarray) -> None:
         assert not {*groups[[*learned]]} & {*groups[[*judged]]}
         judged_rows += judged
     assert sorted(judged_rows) == sorted([*range(count)] * rounds)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of one test are not there in the next."""
+    monkeypatch.setattr(registry, "_registered", {})
 
 
 def test_each_image_is_judged_by_models_that_saw_neither_it_nor_its_double() -> None:

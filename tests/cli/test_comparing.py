@@ -23,7 +23,7 @@ def test_a_comparison_answers_in_words_and_goes_on(
     assert printed.startswith("variant")
     assert "linearnet@classic,epochs=2" in printed
     assert any(word in printed for word in ("better", "told apart", "practically equal"))
-    assert printed.endswith("comparison: out\n")
+    assert printed.endswith("comparison: out\nreport: out/report.html\n")
     names = {path.name for path in (tiny / "out").iterdir()}
     assert {"comparison.json", "comparison.md", "comparison.tex", "runs"} <= names
     assert len(list((tiny / "out/runs").iterdir())) == 4

@@ -36,7 +36,6 @@ from fmnistlab.version import __version__
         (["train", "cnn", "--epoch=1"], "train", "no option '--epoch'. Did you mean '--epochs'"),
         (["train", "cnn", "--execution", "recordd"], "train", "Did you mean 'recorded'?"),
         (["train", "cnn", "linearnet"], "train", "there is no place for the argument 'linearnet'"),
-        (["predict", "run"], "predict", "the following arguments are required: IMAGE"),
         (["models", "--name"], "models", "there is no option '--name'. Did you mean '--names'"),
     ],
 )

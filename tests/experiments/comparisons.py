@@ -128,14 +128,14 @@ def contents(folder: Path, but: Path | None = None) -> dict[str, tuple[bytes, in
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """Returns all that lies in the folder of a comparison, but pictures, times and the machine.
+    """Returns what lies in the folder of a comparison, but pictures, pages, times and the machine.
 
     Files of other names, and those of which only the name is compared, are True.
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.suffix == ".png":
+        if path.suffix in (".png", ".html"):
             continue
         if path.name in ("result.json", "comparison.json", "history.json"):
             found[name] = timeless(json.loads(path.read_text()))

@@ -16,7 +16,7 @@ from tests.reporting.pages import Page, read
 from tests.run_files import falsify, falsify_checkpoint, put
 
 import fmnistlab
-from fmnistlab.errors import RunFolderError
+from fmnistlab.errors import CheckpointError, RunFolderError
 from fmnistlab.experiments import read_history, read_predictions, read_result, run_experiment
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.testing import write_tiny_csv
@@ -130,7 +130,7 @@ def test_a_model_that_is_not_installed_has_no_layers(finished: Path) -> None:
     named = read(fmnistlab.report(finished, model="linearnet"))
     assert "Layers, in the order in which they are called" in named.tables
     (finished / "predictions.safetensors").unlink()
-    with pytest.raises(RunFolderError, match="predictions"):
+    with pytest.raises(CheckpointError, match=r"a model of gone\.py:Net.*name it yourself"):
         fmnistlab.report(finished)
     assert "made anew" in read(fmnistlab.report(finished, model="linearnet")).text
 

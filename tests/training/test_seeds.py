@@ -202,10 +202,14 @@ def test_seeds_with_checkpoints_go_on_and_repeat_nothing(n_jobs: int, tmp_path: 
     trainers = train(last=9)
     for trainer in trainers:
         assert same_weights(trainer.model, alone("linearnet", trainer.seed, recipe).model)
-    # The epoch in which it failed was not in a checkpoint yet.
-    assert sorted(noted.read_text().split()) == ["1/1", "1/2", "1/2", "1/3", "3/1", "3/2", "3/3"]
+    # The epoch in which it failed was not in a checkpoint yet. Beside it, in another process, the
+    # other seed may have been ended between an epoch and its checkpoint.
+    made = noted.read_text().split()
+    assert sorted(note for note in made if note[0] == "1") == ["1/1", "1/2", "1/2", "1/3"]
+    assert {note for note in made if note[0] == "3"} == {"3/1", "3/2", "3/3"}
+    assert len(made) in ((7,) if n_jobs == 1 else (7, 8))
     again = train(last=9)
-    assert len(noted.read_text().split()) == 7
+    assert noted.read_text().split() == made
     assert all(map(same_weights, [t.model for t in again], [t.model for t in trainers]))
     with pytest.raises((CheckpointError, ConfigurationError), match="epochs"):
         fit_seeds("linearnet", tiny_set(80), seeds=[3], checkpoints=tmp_path / "seeds", epochs=4)
