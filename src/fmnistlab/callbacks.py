@@ -14,6 +14,7 @@ from fmnistlab.training.callbacks.logging import LogLines as LogLines
 from fmnistlab.training.callbacks.monitor import Monitor as Monitor
 from fmnistlab.training.callbacks.placement import DevicePlacement as DevicePlacement
 from fmnistlab.training.callbacks.progress import ProgressBar as ProgressBar
+from fmnistlab.training.callbacks.pruning import Prunable as Prunable
 from fmnistlab.training.callbacks.pruning import TrialPruning as TrialPruning
 from fmnistlab.training.callbacks.run import BatchResult as BatchResult
 from fmnistlab.training.callbacks.run import Run as Run

@@ -15,3 +15,4 @@ from fmnistlab.training.recipes.registry import named_recipe as named_recipe
 from fmnistlab.training.recipes.schedules import ScheduleName as ScheduleName
 from fmnistlab.training.recipes.setting_checks import Sampling as Sampling
 from fmnistlab.training.recipes.step_options import Precision as Precision
+from fmnistlab.training.recipes.step_options import StepOptions as StepOptions

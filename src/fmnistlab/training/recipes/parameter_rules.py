@@ -19,7 +19,7 @@ class ParameterRule:
 
     Args:
         match: names of the parameters, as `model.named_parameters()` gives them; `*` stands for any
-            text, as in "features.*" or "*.bias".
+            text, as in `features.*` or `*.bias`.
         dimensions: if given, only parameters of at most this many dimensions, from 0: with 1 these
             are biases and the weights of normalizations.
         learning_rate_factor: times the recipe's learning rate, above 0.

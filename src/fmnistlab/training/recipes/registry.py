@@ -32,10 +32,10 @@ BUILT_IN: Final = ("classic", "fast", "balanced", "best")
 
 REACHED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "classic": "10 epochs",
-        "fast": "4 epochs",
-        "balanced": "10 epochs",
-        "best": "60 epochs",
+        "classic": "CNN 0.8970, 10 epochs",
+        "fast": "CNN 0.8959, 4 epochs",
+        "balanced": "CNN 0.9094, LinearNet 0.8847, 10 epochs",
+        "best": "CNN 0.9198, 60 epochs",
     }
 )
 """Mean test accuracies and what they cost; docs/accuracy.md has seeds, intervals and machine."""
