@@ -115,4 +115,4 @@ def test_impossible_groups_are_refused(groups: list[int], words: str) -> None:
 
 def test_scikit_learns_word_is_known() -> None:
     with pytest.raises(ConfigurationError, match="keep_together"):
-        dataset_of(20).split(groups=[1] * 20)  # type: ignore[call-arg]
+        dataset_of(20).split(groups=[1] * 20)  # type: ignore[call-arg] # a word of others

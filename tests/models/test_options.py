@@ -27,7 +27,7 @@ class Net(nn.Flatten):
         self.width = width
 
 
-def untyped(width, depth=2, *rest):  # type: ignore[no-untyped-def]
+def untyped(width, depth=2, *rest):  # type: ignore[no-untyped-def] # on purpose
     return nn.Flatten()
 
 
@@ -94,7 +94,7 @@ def test_only_what_python_refuses_is_refused() -> None:
             raise ValueError("no luck")
         return nn.Flatten()
 
-    build.__signature__ = __import__("inspect").signature(lambda width=1: None)  # type: ignore[attr-defined]
+    build.__signature__ = __import__("inspect").signature(lambda width=1: None)  # type: ignore[attr-defined] # odd on purpose
     register_model("lying")(build)
     assert isinstance(create_model("lying", depth=3), nn.Flatten)
     with pytest.raises(ModelLoadError, match="no luck"):
