@@ -54,10 +54,12 @@ def test_they_are_what_the_checkpoint_predicts(trained_once: Path) -> None:
 
 
 @given(byte_edits)
-def test_damage_is_noticed(trained_once: Path, edits: list[tuple[str, float, int]]) -> None:
+def test_damage_is_noticed(
+    trained_once: Path, tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, float, int]]
+) -> None:
     content = (trained_once / FILE).read_bytes()
     changed = edited(content, edits)
-    folder = trained_once.parent / "damaged"
+    folder = tmp_path_factory.getbasetemp() / "damaged"
     shutil.copytree(trained_once, folder, dirs_exist_ok=True)
     (folder / FILE).write_bytes(changed)
     if changed == content:
