@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.auditing.planted import with_faults
 from tests.cli.commands import error_of, train
 
@@ -122,8 +123,12 @@ def test_two_runs_are_told_to_disagree(tiny: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     words = ["predict", "out", "--split", "test", "--against", "other"]
     assert run(words) == 0
-    assert "McNemar" in capsys.readouterr().out
-    assert run([*words, "--json"]) == 0
+    said = capsys.readouterr().out
+    assert "McNemar" in said
+    assert "only other" in said
+    assert run([*words, "--json", "--picture", "differ.png"]) == 0
+    with Image.open("differ.png") as picture:
+        assert picture.width > 300
     sides = json.loads(capsys.readouterr().out)
     pairs = [[image["sha256"] for image in sides[side]] for side in ("one", "other")]
     assert pairs[0] == pairs[1]
@@ -135,7 +140,8 @@ def test_two_runs_are_told_to_disagree(tiny: Path, capsys: pytest.CaptureFixture
     [
         (["--split", "test", "bundled:0"], "name no IMAGE"),
         (["bundled:0", "--split", "test"], "name no IMAGE"),
-        (["--split", "test", "--picture", "p.png"], "name no IMAGE"),
+        (["--split", "test", "--invert"], "name no IMAGE"),
+        (["--split", "test", "--picture", "p.png"], "add --against RUN"),
         (["--against", "out"], "add --split test"),
         ([], "There is nothing to predict"),
     ],

@@ -55,7 +55,9 @@ def test_they_are_what_the_checkpoint_predicts(trained_once: Path) -> None:
 
 @given(byte_edits)
 def test_damage_is_noticed(
-    trained_once: Path, tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, float, int]]
+    trained_once: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    edits: list[tuple[str, float, int]],
 ) -> None:
     content = (trained_once / FILE).read_bytes()
     changed = edited(content, edits)

@@ -54,10 +54,16 @@ def test_counts_are_those_of_each_image_by_its_hash(count: int, one: int, other:
 
 
 def test_the_table_is_told_in_words() -> None:
-    found = disagreement(said_of(50, 1), said_of(50, 2))
+    one, other = said_of(50, 1), said_of(50, 2)
+    found = disagreement(one, other, names=("first", "second"))
+    runs = found.runs
     for text in (str(found), found.to_markdown(), found._repr_html_()):
         assert "of 50 images" in text
         assert "not how they were trained" in text
+    assert f"only first    {runs.only_one:>6}" in str(found)
+    assert f"only second   {runs.only_other:>6}" in str(found)
+    assert f"first is ahead of second by {100 * runs.estimate.value:+.2f} points" in str(found)
+    assert "one" not in str(found).split()
 
 
 def test_pictures_are_those_of_the_images() -> None:

@@ -14,6 +14,7 @@ from tests.html_page import HOSTILE
 from tests.run_files import falsify, put
 
 import fmnistlab
+from fmnistlab.auditing import Audit
 from fmnistlab.experiments.comparison.comparison import Comparison
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -40,9 +41,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def pages(
-    trained_once: Path, compared_once: Comparison, tmp_path_factory: pytest.TempPathFactory
+    trained_once: Path,
+    compared_once: Comparison,
+    audited_once: Audit,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path]:
-    """A page of each kind, and one with a hostile name."""
+    """A page of each kind, and a run with a hostile name."""
     folder = tmp_path_factory.mktemp("pages")
     hostile = Path(shutil.copytree(trained_once, folder / "hostile"))
     name = f"<img src=x onerror=alert(1)>{HOSTILE}"
@@ -51,6 +55,7 @@ def pages(
     return {
         "run": fmnistlab.report(trained_once, folder / "run.html"),
         "comparison": fmnistlab.report(compared_once, folder / "comparison.html"),
+        "audit": fmnistlab.report(audited_once, folder / "audit.html"),
         "hostile": fmnistlab.report(hostile, folder / "hostile.html"),
     }
 
@@ -84,7 +89,7 @@ def show(browser: Any, pages: dict[str, Path]) -> Iterator[Any]:
     assert found == []
 
 
-@pytest.mark.parametrize("kind", ["run", "comparison"])
+@pytest.mark.parametrize("kind", ["run", "comparison", "audit"])
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(show: Any, kind: str, width: int, scheme: str) -> None:
@@ -98,7 +103,7 @@ def test_axe_finds_nothing(show: Any, kind: str, width: int, scheme: str) -> Non
         assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("kind", ["run", "comparison", "hostile"])
+@pytest.mark.parametrize("kind", ["run", "comparison", "audit", "hostile"])
 @pytest.mark.parametrize("width", [320, 768, 1280])
 def test_the_page_itself_does_not_scroll_sideways(show: Any, kind: str, width: int) -> None:
     page = show(kind, width)
@@ -131,11 +136,12 @@ def test_each_cell_opens_and_closes_by_keyboard_and_gives_the_focus_back(show: A
     assert len(reached) == filled >= 10
 
 
-def test_mistakes_can_be_filtered_by_class_without_a_script(show: Any) -> None:
+@pytest.mark.parametrize("kind", ["run", "audit"])
+def test_galleries_can_be_filtered_by_class_without_a_script(show: Any, kind: str) -> None:
     for scripts in (True, False):
-        page = show("run", java_script_enabled=scripts)
+        page = show(kind, java_script_enabled=scripts)
         if scripts:
-            tiles = page.locator(".gallery li")
+            tiles = page.locator(".filtered .gallery li")
             everything = tiles.count()
             shown = 0
             for label in range(10):
@@ -148,7 +154,7 @@ def test_mistakes_can_be_filtered_by_class_without_a_script(show: Any) -> None:
             assert shown == everything > 0
         else:
             page.locator("#f-3").check()
-            assert page.locator(".gallery li:visible:not(.t3)").count() == 0
+            assert page.locator(".filtered .gallery li:visible:not(.t3)").count() == 0
 
 
 def test_tables_can_be_sorted_by_keyboard(show: Any) -> None:
@@ -166,14 +172,15 @@ def test_tables_can_be_sorted_by_keyboard(show: Any) -> None:
     assert page.locator("[aria-sort]").count() == 1
 
 
-def test_without_scripts_all_numbers_are_there(show: Any) -> None:
-    with_scripts = show("run").locator("main").inner_text()
-    without = show("run", java_script_enabled=False).locator("main").inner_text()
+@pytest.mark.parametrize("kind", ["run", "comparison", "audit"])
+def test_without_scripts_all_numbers_are_there(show: Any, kind: str) -> None:
+    with_scripts = show(kind).locator("main").inner_text()
+    without = show(kind, java_script_enabled=False).locator("main").inner_text()
     numbers = re.compile(r"\d[\d.,]*")
     assert sorted(numbers.findall(without)) == sorted(numbers.findall(with_scripts))
 
 
-@pytest.mark.parametrize("kind", ["run", "comparison", "hostile"])
+@pytest.mark.parametrize("kind", ["run", "comparison", "audit", "hostile"])
 def test_it_prints_with_everything_opened(show: Any, kind: str) -> None:
     page = show(kind)
     pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "15mm"))

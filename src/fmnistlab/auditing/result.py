@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,13 +18,13 @@ from fmnistlab.auditing.findings import (
 )
 from fmnistlab.auditing.words import facts_of, tables_of
 from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.data.schema import CLASS_NAMES
+from fmnistlab.data.schema import CLASS_NAMES, IMAGE_SIZE
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation import html
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.tables import format_table, markdown_table
 from fmnistlab.foundation.terminal import printable
-from fmnistlab.shapes import Int64
+from fmnistlab.shapes import Int64, UInt8
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,8 +214,8 @@ class Audit:
         where = " across parts" if across else ""
         title = f"{len(shown)} of {len(pairs):,} near duplicates{where}, the nearest first"
         return plot_pairs(
-            self._pixels([pair.one for pair in shown]),
-            self._pixels([pair.other for pair in shown]),
+            self.pixels([pair.one for pair in shown]),
+            self.pixels([pair.other for pair in shown]),
             titles,
             title=title,
             figure=figure,
@@ -247,7 +248,7 @@ class Audit:
             for doubt in shown
         ]
         return plot_images(
-            self._pixels([doubt.image for doubt in shown]),
+            self.pixels([doubt.image for doubt in shown]),
             titles,
             columns=columns,
             title=f"{len(shown)} of {len(self.candidates):,} labels in doubt, the most doubtful "
@@ -255,10 +256,15 @@ class Audit:
             figure=figure,
         )
 
-    def _pixels(self, images: list[AuditedImage]) -> np.ndarray:
+    def pixels(self, images: Sequence[AuditedImage]) -> UInt8[np.ndarray, "n 28 28"]:
+        """Returns the pixels of some images that the audit tells of.
+
+        Args:
+            images: from its findings.
+        """
         number = {part.name: at for at, part in enumerate(self.parts)}
         found = [self.data[number[image.part]].data[image.row].numpy() for image in images]
-        return np.array(found, np.uint8).reshape(-1, 28, 28)
+        return np.array(found, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
 
 
 def _short(image: AuditedImage) -> str:

@@ -85,6 +85,12 @@ def audit_parser(common: Parser) -> Parser:
         metavar="DIR",
         help="draw near duplicates and labels in doubt into near.png and labels.png in DIR",
     )
+    parser.add_argument(
+        "--report",
+        type=path_argument,
+        metavar="FILE",
+        help="write all of it, with the images, as one HTML file",
+    )
     parser.set_defaults(command=_audit, imports="fmnistlab.auditing.examination")
     return parser
 
@@ -124,6 +130,10 @@ def _audit(options: argparse.Namespace) -> int:
     else:
         width = shutil.get_terminal_size((1000, 24)).columns
         output.result_block(found.to_text(most=most, width=width))
+    if options.report is not None:
+        from fmnistlab.reporting.report import report
+
+        output.message(f"report: {report(found, options.report)}")
     if options.pictures is not None:
         _draw(found, options.pictures, most)
     return 0

@@ -67,14 +67,15 @@ def add_parser(
         "--picture",
         type=path_argument,
         metavar="FILE",
-        help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png)",
+        help=f"where to draw the first {_LARGEST_SHEET} images (default: RUN/predictions.png); "
+        "with --against, those on which the runs differ",
     )
     parser.add_argument(
         "--split",
         choices=("test",),
         metavar="SPLIT",
         help="in the place of IMAGE: test for all images of the run's test set, as its folder has "
-        "them; no picture is drawn",
+        "them",
     )
     parser.add_argument(
         "--against",

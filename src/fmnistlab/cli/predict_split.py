@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnistlab.cli import output
 
 if TYPE_CHECKING:
     from fmnistlab.experiments.records.predictions import RunPredictions
+    from fmnistlab.experiments.two_runs import Disagreement
 
 
 def predict_split(options: argparse.Namespace) -> int:
@@ -22,9 +24,13 @@ def predict_split(options: argparse.Namespace) -> int:
     from fmnistlab.experiments.prediction import run_predictions
     from fmnistlab.experiments.two_runs import disagreement
 
-    if options.images or options.picture is not None or options.invert:
+    if options.images or options.invert:
         raise ConfigurationError(
-            "--split takes the images of the run's test set; name no IMAGE, --picture or --invert."
+            "--split takes the images of the run's test set; name no IMAGE or --invert."
+        )
+    if options.picture is not None and options.against is None:
+        raise ConfigurationError(
+            "With --split, --picture shows where two runs disagree; add --against RUN."
         )
     said = run_predictions(options.run, model=options.model, device=options.device)
     if options.against is None:
@@ -34,7 +40,7 @@ def predict_split(options: argparse.Namespace) -> int:
             output.result_block(_as_table(said))
         return 0
     other = run_predictions(options.against, device=options.device)
-    found = disagreement(said, other)
+    found = disagreement(said, other, names=_names(options.run, options.against))
     if options.json:
         # Their order is that of the hashes; a row of either test set would say nothing here.
         sides = {"one": _as_json(found.one), "other": _as_json(found.other)}
@@ -44,7 +50,26 @@ def predict_split(options: argparse.Namespace) -> int:
         output.json_result(sides)
     else:
         output.result_block(str(found))
+    if options.picture is not None:
+        _draw(found, options.run, options.picture)
     return 0
+
+
+def _names(one: Path, other: Path) -> tuple[str, str]:
+    """Returns what two runs are called: their folders, as briefly as they can be told apart."""
+    short = one.resolve().name, other.resolve().name
+    return short if short[0] != short[1] else (str(one), str(other))
+
+
+def _draw(found: Disagreement, run: Path, picture: Path) -> None:
+    from fmnistlab.experiments.records.reading import read_config
+    from fmnistlab.plots.figures import off_screen
+    from fmnistlab.plots.saving import save_figure
+    from fmnistlab.reporting.found_images import read_test_set
+
+    with off_screen():
+        figure = found.plot(read_test_set(read_config(run).data), 24)
+    output.message(f"picture: {save_figure(figure, picture)}")
 
 
 def _as_json(said: RunPredictions) -> list[dict[str, object]]:

@@ -15,14 +15,13 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments.records.predictions import RunPredictions, in_order_of_images
 from fmnistlab.foundation import html
 from fmnistlab.foundation.tables import Cell, Column, format_table, markdown_table
+from fmnistlab.foundation.terminal import printable
 from fmnistlab.shapes import Bool, Int64
 from fmnistlab.statistics.single_runs import TwoRuns, two_runs
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-_COLUMNS = ("on these images", Column("other is right", ",d"), Column("other is wrong", ",d"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,10 +31,12 @@ class Disagreement:
     Attributes:
         one: what the first run says.
         other: what the second run says.
+        names: what the two are called where they are shown.
     """
 
     one: RunPredictions
     other: RunPredictions
+    names: tuple[str, str] = ("one", "other")
 
     @property
     def runs(self) -> TwoRuns:
@@ -61,11 +62,11 @@ class Disagreement:
 
     def to_markdown(self) -> str:
         """Returns the table of who is right how often in GitHub's Markdown, and a sentence."""
-        return f"{markdown_table(_COLUMNS, self._counts())}\n\n{self._sentence()}"
+        return f"{markdown_table(*self._counts())}\n\n{self._sentence()}"
 
     def to_text(self) -> str:
         """Returns the table of who is right how often, and a sentence, as plain text."""
-        return f"{format_table(_COLUMNS, self._counts())}\n\n{self._sentence()}"
+        return f"{format_table(*self._counts(), width=1000)}\n\n{self._sentence()}"
 
     def __str__(self) -> str:
         return self.to_text()
@@ -73,7 +74,7 @@ class Disagreement:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return html.table(_COLUMNS, self._counts(), caption="Two runs", notes=(self._sentence(),))
+        return html.table(*self._counts(), caption="Two runs", notes=(self._sentence(),))
 
     def plot(self, data: FashionMNISTCSV, n: int = 12, *, figure: Figure | None = None) -> Figure:
         """Draws images on which they differ, first those that both are surest of.
@@ -105,7 +106,7 @@ class Disagreement:
             data.data[[place[name] for name in names]],
             titles,
             title=f"{len(shown)} of {len(rows):,} images on which two runs differ: the label, then "
-            "what each says",
+            f"what {' and '.join(self.names)} say",
             figure=figure,
         )
 
@@ -128,30 +129,39 @@ class Disagreement:
             "other_probability": float(self.other.probabilities[row].max()),
         }
 
-    def _counts(self) -> list[list[Cell]]:
+    def _counts(self) -> tuple[list[str | Column], list[list[Cell]]]:
+        """Returns columns and rows of the table of who is right how often."""
         one, other = self.one.correct, self.other.correct
-        return [
-            ["one is right", int((one & other).sum()), int((one & ~other).sum())],
-            ["one is wrong", int((~one & other).sum()), int((~one & ~other).sum())],
+        first, second = map(printable, self.names)
+        rows: list[list[Cell]] = [
+            ["both", int((one & other).sum())],
+            [f"only {first}", int((one & ~other).sum())],
+            [f"only {second}", int((~one & other).sum())],
+            ["neither", int((~one & ~other).sum())],
         ]
+        return ["who is right", Column("images", ",d")], rows
 
     def _sentence(self) -> str:
         runs = self.runs
         low, high = runs.estimate.interval()
+        first, second = map(printable, self.names)
         return (
             f"They name different classes for {int(self.differ.sum()):,} of {runs.images:,} "
-            f"images. One is {100 * runs.estimate.value:+.2f} points better than the other "
+            f"images. {first} is ahead of {second} by {100 * runs.estimate.value:+.2f} points "
             f"({100 * low:+.2f} to {100 * high:+.2f}; McNemar's p {runs.p_exact:.2g}): these two "
             "runs, not how they were trained."
         )
 
 
-def disagreement(one: RunPredictions, other: RunPredictions) -> Disagreement:
+def disagreement(
+    one: RunPredictions, other: RunPredictions, *, names: tuple[str, str] = ("one", "other")
+) -> Disagreement:
     """Returns where two runs disagree.
 
     Args:
         one: what the first run says; see `run_predictions`.
         other: what the second run says of the same images, in any order.
+        names: what the two are called in tables and pictures.
 
     Raises:
         ConfigurationError: they are not about the same images and labels.
@@ -165,7 +175,7 @@ def disagreement(one: RunPredictions, other: RunPredictions) -> Disagreement:
             "The two runs were tested on different images or labels, so there is no image on which "
             "they could disagree. Compare runs of one test set."
         )
-    return Disagreement(*sides)
+    return Disagreement(*sides, names)
 
 
 def _sorted(side: RunPredictions, order: Int64[np.ndarray, "rows"]) -> RunPredictions:
