@@ -11,11 +11,11 @@ import pytest
 from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments import read_config
 from fmnistlab.experiments.comparison.record import (
+    COMPARISONS,
     ComparisonRecord,
     RequestRecord,
     VariantRecord,
     begin,
-    read_comparison_record,
 )
 from fmnistlab.experiments.comparison.request import check_names
 from fmnistlab.experiments.records.identity import TrainingIdentity
@@ -54,7 +54,7 @@ def test_a_record_grows_and_never_shrinks(here: Path, variant: VariantRecord) ->
     folder = here / "out"
     both = {"a": variant, "b": variant}
     first = begin(folder, both, FIRST)
-    assert read_comparison_record(folder) == first
+    assert COMPARISONS.read(folder) == first
     written = (folder / "comparison.json").read_bytes()
     assert begin(folder, both, dataclasses.replace(FIRST, finished=2)) == first
     assert (folder / "comparison.json").read_bytes() == written

@@ -175,7 +175,7 @@ def disagreement(
             "The two runs were tested on different images or labels, so there is no image on which "
             "they could disagree. Compare runs of one test set."
         )
-    return Disagreement(*sides, names)
+    return Disagreement(sides[0], sides[1], names)
 
 
 def _sorted(side: RunPredictions, order: Int64[np.ndarray, "rows"]) -> RunPredictions:

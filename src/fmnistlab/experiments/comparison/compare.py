@@ -13,13 +13,11 @@ from fmnistlab.experiments.comparison.comparison import Comparison
 from fmnistlab.experiments.comparison.pictures import write_pictures
 from fmnistlab.experiments.comparison.reading import RUNS, judged
 from fmnistlab.experiments.comparison.record import (
+    COMPARISONS,
     ComparisonRecord,
     RequestRecord,
     VariantRecord,
     begin,
-    locked_comparison,
-    write_comparison_file,
-    write_comparison_record,
 )
 from fmnistlab.experiments.comparison.request import (
     AnyVariant,
@@ -214,14 +212,14 @@ def _write(
     Raises:
         RunFolderError: it cannot be written.
     """
-    with locked_comparison(folder) as now:
+    with COMPARISONS.locked(folder) as now:
         if now is None or now.requests != record.requests:
             _logger.warning("%s: is extended by another call, which will write it", folder)
             return
         result = {name: v for name, v in comparison.to_dict().items() if name != "folder"}
-        write_comparison_record(folder, dataclasses.replace(record, result=result))
-        write_comparison_file(folder, "comparison.md", comparison.to_markdown() + "\n")
-        write_comparison_file(folder, "comparison.tex", comparison.to_latex() + "\n")
+        COMPARISONS.write(folder, dataclasses.replace(record, result=result))
+        COMPARISONS.write_text(folder, "comparison.md", comparison.to_markdown() + "\n")
+        COMPARISONS.write_text(folder, "comparison.tex", comparison.to_latex() + "\n")
         if pictures:
             for note in write_pictures(folder, comparison):
                 _logger.warning(note)

@@ -9,11 +9,7 @@ from typing import Final
 from fmnistlab.errors import RunFolderError
 from fmnistlab.experiments.comparison.comparison import Comparison
 from fmnistlab.experiments.comparison.judgement import judge_pairs, judge_variant
-from fmnistlab.experiments.comparison.record import (
-    COMPARISON,
-    VariantRecord,
-    read_comparison_record,
-)
+from fmnistlab.experiments.comparison.record import COMPARISON, COMPARISONS, VariantRecord
 from fmnistlab.experiments.comparison.runs import FinishedGroup, Group, read_group
 from fmnistlab.experiments.sweep.plan import planned_folder
 
@@ -32,7 +28,7 @@ def read_comparison(folder: Path) -> Comparison:
         ConfigurationError: its runs were not tested on the same images.
     """
     folder = folder.expanduser().absolute()
-    record = read_comparison_record(folder)
+    record = COMPARISONS.read(folder)
     if record is None:
         raise RunFolderError(
             f"{folder}: is not the folder of a comparison: it has no {COMPARISON}. "

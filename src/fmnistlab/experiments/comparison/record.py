@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from fmnistlab.errors import ConfigurationError, RunFolderError, RunFolderInUseError
+from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.kinds import Count, Fraction, Seed
-from fmnistlab.experiments.records.reading import read_record
-from fmnistlab.experiments.run_folder import RunFolder
-from fmnistlab.experiments.run_folder_state import LOCK
-from fmnistlab.foundation.atomic_file import is_temporary, remove_temporaries, write_atomically
-from fmnistlab.foundation.json_text import json_text
+from fmnistlab.experiments.records.record_folder import RecordFolder
 
 COMPARISON: Final = "comparison.json"
 """Name of the file in the folder of a comparison."""
 
-COMPARISON_FILE: Final = re.compile(r"comparison\.(json|md|tex)|report\.html|[a-z-]+\.png")
-"""Names of the files that a comparison writes into its folder."""
-
-_PATIENCE: Final = 120.0
-"""Seconds to wait for another process that writes there; one draws pictures in a few."""
+_FILE: Final = re.compile(r"comparison\.(json|md|tex)|report\.html|[a-z-]+\.png")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,84 +116,8 @@ class ComparisonRecord:
         return tuple(told)
 
 
-def read_comparison_record(folder: Path) -> ComparisonRecord | None:
-    """Returns the record of a comparison; None if a folder is new or empty.
-
-    Args:
-        folder: of the comparison; it need not exist.
-
-    Raises:
-        RunFolderError: it holds something else, or the record cannot be read.
-    """
-    try:
-        names = {path.name for path in folder.iterdir()}
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be read: {error.strerror}.") from error
-    if COMPARISON in names:
-        return read_record(ComparisonRecord, folder / COMPARISON)
-    if any(name != LOCK and not is_temporary(name, COMPARISON_FILE) for name in names):
-        raise RunFolderError(
-            f"{folder}: is not empty, and not the folder of a comparison: it has no {COMPARISON}. "
-            "Nothing was changed in it; name another folder."
-        )
-    return None
-
-
-@contextlib.contextmanager
-def locked_comparison(folder: Path) -> Iterator[ComparisonRecord | None]:
-    """Keeps other processes from writing in the folder of a comparison, and yields its record.
-
-    What a process left there that was killed while it wrote is removed.
-
-    Args:
-        folder: of the comparison; it is made if it is missing.
-
-    Raises:
-        RunFolderError: as of `read_comparison_record`, with nothing changed; or it cannot be
-            written, or another process holds it for minutes.
-    """
-    read_comparison_record(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _explained(folder, error) from error
-    with contextlib.ExitStack() as stack:
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                stack.enter_context(RunFolder(folder).locked())
-                break
-            except RunFolderInUseError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
-        record = read_comparison_record(folder)
-        remove_temporaries(folder, COMPARISON_FILE)
-        yield record
-
-
-def write_comparison_file(folder: Path, name: str, text: str) -> None:
-    """Writes a file of a comparison, whole or not at all.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
-    try:
-        with write_atomically(folder / name) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise _explained(folder / name, error) from error
-
-
-def write_comparison_record(folder: Path, record: ComparisonRecord) -> None:
-    """Writes the record of a comparison.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
-    write_comparison_file(folder, COMPARISON, json_text(dataclasses.asdict(record)) + "\n")
+COMPARISONS: Final = RecordFolder("comparison", ComparisonRecord, COMPARISON, _FILE, patience=120.0)
+"""Folders of comparisons; one that holds such a folder may draw pictures, which takes seconds."""
 
 
 def begin(
@@ -219,10 +133,10 @@ def begin(
     Raises:
         RunFolderError: the folder is that of another comparison, or of none, or cannot be written.
     """
-    with locked_comparison(folder) as before:
+    with COMPARISONS.locked(folder) as before:
         record = _extended(folder, before, variants, asked)
         if record is not before:
-            write_comparison_record(folder, record)
+            COMPARISONS.write(folder, record)
     return record
 
 
@@ -276,11 +190,3 @@ def _check_same(folder: Path, name: str, then: VariantRecord, now: VariantRecord
         )
     for place, old, new in differing(one["runs"], other["runs"], "runs"):
         raise RunFolderError(f"{folder}: was begun with other {place} of {name}: {old}, not {new}.")
-
-
-def _explained(path: Path, error: OSError) -> RunFolderError:
-    explained = RunFolderError(
-        f"{path}: cannot be written: {error.strerror}. What is trained is kept."
-    )
-    explained.errno = error.errno
-    return explained

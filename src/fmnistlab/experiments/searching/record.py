@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,17 +12,13 @@ from fmnistlab.errors import ConfigurationError, RunFolderError
 from fmnistlab.experiments.records.differences import differing
 from fmnistlab.experiments.records.identity import TrainingIdentity
 from fmnistlab.experiments.records.kinds import Count, Number, Seed
-from fmnistlab.experiments.records.reading import read_record
-from fmnistlab.experiments.run_folder import RunFolder
-from fmnistlab.experiments.run_folder_state import LOCK
-from fmnistlab.foundation.atomic_file import is_temporary, remove_temporaries, write_atomically
+from fmnistlab.experiments.records.record_folder import RecordFolder
 from fmnistlab.foundation.json_text import json_text
 
 SEARCH: Final = "search.json"
 """Name of the file in the folder of a search."""
 
-SEARCH_FILE: Final = re.compile(r"search\.(json|md)|best\.toml|[a-z-]+\.png")
-"""Names of the files that a search writes into its folder, but Optuna's journal."""
+_FILE: Final = re.compile(r"search\.(json|md)|best\.toml|[a-z-]+\.png")  # and Optuna's journal
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,26 +97,8 @@ class SearchRecord:
         )
 
 
-@contextlib.contextmanager
-def locked_search(folder: Path) -> Iterator[SearchRecord | None]:
-    """Keeps other processes out of the folder of a search, and yields its record.
-
-    Args:
-        folder: of the search; it is made if it is missing.
-
-    Raises:
-        RunFolderError: it holds something else, with nothing changed; or it cannot be written, or
-            another process searches there.
-    """
-    _read(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _explained(folder, error) from error
-    with RunFolder(folder).locked():
-        record = _read(folder)
-        remove_temporaries(folder, SEARCH_FILE)
-        yield record
+SEARCHES: Final = RecordFolder("search", SearchRecord, SEARCH, _FILE)
+"""Folders of searches."""
 
 
 def begin(
@@ -142,7 +118,7 @@ def begin(
     """
     if before is None:
         record = SearchRecord(settings=settings, requests=(asked,), result=None)
-        write_record(folder, record)
+        SEARCHES.write(folder, record)
         return record
     then, now = dataclasses.asdict(before.settings), dataclasses.asdict(settings)
     for place, old, new in differing(then, now):
@@ -163,57 +139,5 @@ def begin(
     if dataclasses.replace(asked, tested=last.tested) == last:
         return before
     record = dataclasses.replace(before, requests=(*before.requests, asked), result=None)
-    write_record(folder, record)
+    SEARCHES.write(folder, record)
     return record
-
-
-def write_record(folder: Path, record: SearchRecord) -> None:
-    """Writes the record of a search.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
-    write_search_file(folder, SEARCH, json_text(dataclasses.asdict(record)) + "\n")
-
-
-def write_search_file(folder: Path, name: str, text: str) -> None:
-    """Writes a file of a search, whole or not at all.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
-    try:
-        with write_atomically(folder / name) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise _explained(folder / name, error) from error
-
-
-def _read(folder: Path) -> SearchRecord | None:
-    """Returns the record of a search; None if a folder is new or empty.
-
-    Raises:
-        RunFolderError: it holds something else, or the record cannot be read.
-    """
-    try:
-        names = {path.name for path in folder.iterdir()}
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be read: {error.strerror}.") from error
-    if SEARCH in names:
-        return read_record(SearchRecord, folder / SEARCH)
-    if any(name != LOCK and not is_temporary(name, SEARCH_FILE) for name in names):
-        raise RunFolderError(
-            f"{folder}: is not empty, and not the folder of a search: it has no {SEARCH}. Nothing "
-            "was changed in it; name another folder."
-        )
-    return None
-
-
-def _explained(path: Path, error: OSError) -> RunFolderError:
-    explained = RunFolderError(
-        f"{path}: cannot be written: {error.strerror}. What is trained is kept."
-    )
-    explained.errno = error.errno
-    return explained

@@ -22,13 +22,11 @@ from fmnistlab.experiments.run_folder import safe_name
 from fmnistlab.experiments.searching.optuna_study import Journal, optuna_version
 from fmnistlab.experiments.searching.pictures import write_pictures
 from fmnistlab.experiments.searching.record import (
+    SEARCHES,
     RequestRecord,
     SearchRecord,
     SettingsRecord,
     begin,
-    locked_search,
-    write_record,
-    write_search_file,
 )
 from fmnistlab.experiments.searching.result import FreshRuns, Search
 from fmnistlab.experiments.searching.space import AnySpace, fitted_space, read_space
@@ -165,7 +163,7 @@ def search(
         optuna=version,
     )
     try:
-        with locked_search(plan.folder) as before:
+        with SEARCHES.locked(plan.folder) as before:
             asked = RequestRecord(
                 trials=trials, fresh_seeds=fresh_seeds, tested=_is_tested(plan.folder)
             )
@@ -281,7 +279,7 @@ def _write_recipe(plan: TrialPlan, best: SearchTrial) -> None:
     text = own.recipe.to_toml()
     if own.model_options:
         text = f"# model options: {format_assignments(own.model_options)}\n{text}"
-    write_search_file(plan.folder, "best.toml", text)
+    SEARCHES.write_text(plan.folder, "best.toml", text)
 
 
 def _write(folder: Path, record: SearchRecord, found: Search, *, pictures: bool) -> None:
@@ -292,8 +290,8 @@ def _write(folder: Path, record: SearchRecord, found: Search, *, pictures: bool)
     """
     left_out = ("folder", "trials")  # the journal has the trials
     result = {name: v for name, v in found.to_dict().items() if name not in left_out}
-    write_record(folder, dataclasses.replace(record, result=result))
-    write_search_file(folder, "search.md", found.to_markdown() + "\n")
+    SEARCHES.write(folder, dataclasses.replace(record, result=result))
+    SEARCHES.write_text(folder, "search.md", found.to_markdown() + "\n")
     if pictures:
         for note in write_pictures(folder, found):
             _logger.warning(note)
