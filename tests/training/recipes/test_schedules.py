@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 import torch
 from tests.tiny import tiny_linear, tiny_set
+from torch import nn
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.recipes import Recipe
+from fmnistlab.training.recipes.schedules import ScheduleName
 from fmnistlab.training.trainer import Trainer
 
 
@@ -24,6 +27,93 @@ def rates(recipe: Recipe, steps: int) -> list[float]:
         optimizer.step()
         schedule.step()
     return seen
+
+
+def test_cosine_falls_from_the_rate_to_nothing() -> None:
+    seen = rates(Recipe(schedule="cosine", learning_rate=0.2), 100)
+    assert seen[0] == 0.2
+    assert seen == sorted(seen, reverse=True)
+    assert seen[50] == pytest.approx(0.1)
+    assert seen[-1] < 0.001
+
+
+def test_one_cycle_peaks_at_the_rate_and_leaves_momentum_alone() -> None:
+    recipe = Recipe(schedule="one_cycle", learning_rate=0.2, optimizer="sgd", momentum=0.5)
+    seen = rates(recipe, 100)
+    assert max(seen) == pytest.approx(0.2)
+    assert seen.index(max(seen)) == 29  # OneCycleLR rises during the first 30 %
+    optimizer = recipe.make_optimizer(tiny_linear())
+    recipe.make_schedule(optimizer, 10)
+    assert optimizer.param_groups[0]["momentum"] == 0.5
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_second_schedule_starts_where_the_first_did(schedule: Any) -> None:
+    recipe = Recipe(schedule=schedule, learning_rate=0.2)
+    optimizer = recipe.make_optimizer(tiny_linear())
+    starts = []
+    for _ in range(2):
+        moving = recipe.make_schedule(optimizer, 5)
+        assert moving is not None
+        starts.append(optimizer.param_groups[0]["lr"])
+        for _ in range(4):
+            optimizer.step()
+            moving.step()
+    assert starts[0] == starts[1]
+
+
+def test_a_schedule_needs_the_number_of_steps() -> None:
+    recipe = Recipe(schedule="cosine")
+    with pytest.raises(ConfigurationError, match="has no length"):
+        recipe.make_schedule(recipe.make_optimizer(tiny_linear()), None)
+
+
+def test_a_schedule_takes_each_groups_own_rate() -> None:
+    """The recipe's learning rate is that of the optimizers known by name."""
+
+    def two_groups(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        weight, bias = parameters
+        groups: list[dict[str, Any]] = [{"params": [weight]}, {"params": [bias], "lr": 0.5}]
+        return torch.optim.SGD(groups, lr=0.02)
+
+    cases: tuple[tuple[ScheduleName, int], ...] = (("one_cycle", 29), ("cosine", 0))
+    for schedule, at in cases:
+        recipe = Recipe(optimizer=two_groups, schedule=schedule)
+        optimizer = recipe.make_optimizer(tiny_linear())
+        for _ in range(2):  # a second fit peaks where the first did
+            moving = recipe.make_schedule(optimizer, 100)
+            assert moving is not None
+            seen = []
+            for _ in range(100):
+                seen.append([group["lr"] for group in optimizer.param_groups])
+                optimizer.step()
+                moving.step()
+            assert max(rate for rate, _ in seen) == pytest.approx(0.02)
+            assert max(rate for _, rate in seen) == pytest.approx(0.5)
+            assert seen.index(max(seen)) == at
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+def test_a_tensor_rate_stays_that_tensor(schedule: ScheduleName) -> None:
+    """And it moves as a number does, in both of two fits."""
+    given: list[torch.Tensor] = []
+
+    def with_tensor(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        given.append(torch.tensor(0.02))
+        return torch.optim.AdamW(parameters, given[0], foreach=False)
+
+    recipe = Recipe(optimizer=with_tensor, schedule=schedule, epochs=1, batch_size=8)
+    plain = recipe.replace(optimizer=lambda p: torch.optim.AdamW(p, 0.02, foreach=False))
+    one, other = (Trainer(tiny_linear(), r, execution="eager") for r in (recipe, plain))
+    for _ in range(2):
+        one.fit(tiny_set())
+        other.fit(tiny_set())
+    assert one.optimizer is not None
+    assert one.optimizer.param_groups[0]["lr"] is given[0]
+    found = [row.learning_rate for row in one.history]
+    assert found == pytest.approx([row.learning_rate for row in other.history])
+    for mine, theirs in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)
 
 
 def test_linear_falls_in_a_line_to_nothing() -> None:
