@@ -65,8 +65,8 @@ def test_it_stays_small_however_much_is_found(here: Path) -> None:
     base = random.integers(0, 200, (700, 28, 28), dtype=np.uint8)
     near = base.copy()
     near[:, 0, 0] += 1
-    # 700 near pairs of noise, which no PNG makes small, and 900 black images.
-    images = np.concatenate([base, near, np.zeros((900, 28, 28), np.uint8)])
+    # Noise, which no PNG makes small, with 700 near pairs and 700 equal ones; 900 black images.
+    images = np.concatenate([np.zeros((900, 28, 28), np.uint8), base, near, base])
     data = FashionMNISTCSV.from_arrays(images, np.arange(len(images)) % 10, name="noise")
     found = fmnistlab.audit(data)
     page = read(fmnistlab.report(found, here / "audit.html"))
@@ -74,7 +74,8 @@ def test_it_stays_small_however_much_is_found(here: Path) -> None:
     assert "and 888 more" in page.text
     numbers = page.numbers
     assert numbers["found"]["near"] == len(found.near) == 700
-    assert 0 < len(numbers["near"]) < 700
+    assert numbers["found"]["equal"] == len(found.equal) == 701
+    assert 0 < len(numbers["near"]) == len(numbers["equal"]) < 500
     assert f"The nearest {len(numbers['near'])} are shown" in page.text
 
 
