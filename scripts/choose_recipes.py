@@ -15,12 +15,33 @@ from pathlib import Path
 from typing import Final
 
 from fmnistlab import FashionMNISTCSV, fit_seeds
-from fmnistlab.data import HorizontalFlip, RandomShift
+from fmnistlab.data import AlternatingFlip, HorizontalFlip, RandomShift
 from fmnistlab.recipes import CLASSIC, Recipe
 
 ONE_CYCLE: Final = CLASSIC.replace(schedule="one_cycle")
 DECAYED: Final = ONE_CYCLE.replace(optimizer="adamw", weight_decay=0.05)
+LINEAR: Final = DECAYED.replace(schedule="linear", warmup_epochs=1.0)
+COSINE: Final = LINEAR.replace(schedule="cosine")
+SGD: Final = Recipe(
+    optimizer="sgd",
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=5e-4,
+    schedule="linear",
+    warmup_epochs=1.0,
+)
 FLIP: Final = HorizontalFlip()
+
+
+def decayed(decay: float) -> str:
+    """Returns a weight decay in words; 0.05 is the usual one here."""
+    return "decay" if decay == 0.05 else f"decay {decay:g}"
+
+
+def smoothed(smoothing: float) -> str:
+    """Returns a label smoothing in words, with a comma before; nothing for none."""
+    return f", smoothing {smoothing:g}" if smoothing else ""
+
 
 CANDIDATES: Final[dict[str, dict[str, Recipe]]] = {
     "fast": {
@@ -36,6 +57,18 @@ CANDIDATES: Final[dict[str, dict[str, Recipe]]] = {
             (4, 128, 2e-2, "", ONE_CYCLE),
             (5, 128, 2e-2, "", ONE_CYCLE),
         ]
+    }
+    | {
+        f"{epochs} of {batch} linear from {rate:g}{words}": LINEAR.replace(
+            epochs=epochs, batch_size=batch, learning_rate=rate, weight_decay=decay
+        )
+        for epochs, batch, rate, words, decay in [
+            (4, 64, 1e-2, "", 0.0),
+            (4, 64, 5e-3, "", 0.0),
+            (4, 64, 1e-2, ", decay", 0.05),
+            (5, 128, 1e-2, "", 0.0),
+            (5, 128, 2e-2, "", 0.0),
+        ]
     },
     "balanced": {
         "classic": CLASSIC,
@@ -48,6 +81,73 @@ CANDIDATES: Final[dict[str, dict[str, Recipe]]] = {
         "64 to 1e-2, decay": DECAYED.replace(batch_size=64, learning_rate=1e-2),
         "32 to 5e-3, decay 0.2": DECAYED.replace(learning_rate=5e-3, weight_decay=0.2),
         "32 to 5e-3, decay, flips": DECAYED.replace(learning_rate=5e-3, augmentation=(FLIP,)),
+        "32 to 5e-3, decay, alternating flips": DECAYED.replace(
+            learning_rate=5e-3, augmentation=(AlternatingFlip(),)
+        ),
+        "32 to 3e-3, decay 0.1, average 0.999": DECAYED.replace(
+            learning_rate=3e-3, weight_decay=0.1, ema_decay=0.999
+        ),
+        "sgd, 32 linear from 0.1": SGD.replace(learning_rate=0.1),
+        "sgd, 32 linear from 0.05": SGD.replace(learning_rate=0.05),
+    }
+    | {
+        f"{batch} {words}{rate}, {decayed(decay)}{smoothed(smoothing)}": base.replace(
+            batch_size=batch,
+            learning_rate=float(rate),
+            weight_decay=decay,
+            label_smoothing=smoothing,
+        )
+        for words, base, settings in [
+            (
+                "to ",
+                DECAYED,
+                [
+                    (32, "2e-3", 0.05, 0.0),
+                    (32, "2e-3", 0.1, 0.0),
+                    (32, "2e-3", 0.2, 0.0),
+                    (32, "3e-3", 0.05, 0.0),
+                    (32, "3e-3", 0.1, 0.0),
+                    (32, "3e-3", 0.1, 0.1),
+                    (32, "5e-3", 0.05, 0.1),
+                    (32, "5e-3", 0.1, 0.0),
+                    (64, "3e-3", 0.1, 0.0),
+                    (64, "3e-3", 0.1, 0.1),
+                    (64, "3e-3", 0.2, 0.0),
+                    (64, "5e-3", 0.1, 0.0),
+                    (64, "1e-2", 0.1, 0.0),
+                ],
+            ),
+            (
+                "linear from ",
+                LINEAR,
+                [
+                    (16, "3e-3", 0.05, 0.0),
+                    (32, "1e-3", 0.1, 0.0),
+                    (32, "2e-3", 0.05, 0.0),
+                    (32, "2e-3", 0.1, 0.0),
+                    (32, "2e-3", 0.1, 0.1),
+                    (32, "3e-3", 0.02, 0.0),
+                    (32, "3e-3", 0.05, 0.0),
+                    (32, "3e-3", 0.05, 0.1),
+                    (32, "5e-3", 0.02, 0.0),
+                    (32, "5e-3", 0.05, 0.0),
+                    (32, "5e-3", 0.05, 0.05),
+                    (32, "5e-3", 0.05, 0.1),
+                    (32, "5e-3", 0.1, 0.0),
+                    (32, "8e-3", 0.05, 0.0),
+                    (64, "2e-3", 0.1, 0.0),
+                    (64, "3e-3", 0.05, 0.1),
+                    (64, "2e-3", 0.2, 0.1),
+                    (64, "3e-3", 0.1, 0.1),
+                    (64, "3e-3", 0.1, 0.2),
+                    (64, "5e-3", 0.05, 0.1),
+                    (64, "5e-3", 0.1, 0.1),
+                    (64, "1e-2", 0.05, 0.0),
+                ],
+            ),
+            ("cosine from ", COSINE, [(32, "5e-3", 0.05, 0.0)]),
+        ]
+        for batch, rate, decay, smoothing in settings
     },
     "best": {
         f"{epochs} epochs of {batch} to {rate:g}{words}": DECAYED.replace(
