@@ -186,6 +186,8 @@ def test_impossible_questions_are_refused_before_anything_is_searched(here: Path
             fmnistlab.audit(data, model="linearnet", **options)
     with pytest.raises(UnknownModelError, match="lineernet"):
         fmnistlab.audit(data, model="lineernet", folds=2)
+    with pytest.raises(UnknownModelError, match="lineernet"):  # although ten rows are too few
+        fmnistlab.audit(tiny_dataset(10), model="lineernet")
     (here / "empty").mkdir()
     with pytest.raises(ConfigurationError, match="no finished run"):
         fmnistlab.audit(data, model="empty")

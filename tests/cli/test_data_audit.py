@@ -23,7 +23,7 @@ def test_a_file_is_audited_and_told(here: Path, capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr()
     assert "equal images                  1 group of 2 images" in printed.out
     assert "labels in doubt               not checked" in printed.out
-    assert "near duplicates: 1 comparisons" in printed.err
+    assert "near duplicates: 1 comparison of" in printed.err
     assert "about" in printed.err
 
 

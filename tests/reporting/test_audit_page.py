@@ -96,10 +96,25 @@ def test_an_audit_needs_a_file(audited_once: Audit) -> None:
         fmnistlab.report(audited_once)
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [(".", "it is a folder"), ("tiny.csv/page.html", "tiny.csv: cannot be made: File exists")],
+)
+def test_a_place_where_nothing_can_be_is_told_before_the_audit(
+    here: Path, place: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_dataset(30).to_csv(here / "tiny.csv")
+    assert run(["data", "audit", "tiny.csv", "--report", place]) != 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert told in said.err
+    assert "near duplicates" not in said.err
+
+
 def test_the_command_writes_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny_dataset(30).to_csv(here / "tiny.csv")
-    assert run(["data", "audit", "tiny.csv", "--report", "page.html", "--json"]) == 0
+    assert run(["data", "audit", "tiny.csv", "--report", "new/page.html", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["parts"][0]["images"] == 30
-    assert "report: page.html" in said.err
-    assert "30 images looked at" in read(here / "page.html").text
+    assert "report: new/page.html" in said.err
+    assert "30 images looked at" in read(here / "new/page.html").text

@@ -221,8 +221,8 @@ def _near_pairs(
     rows = np.setdiff1d(np.arange(len(images)), repeated) if repeated else np.arange(len(images))
     search = NearSearch(images[rows] if repeated else images, near, most=MOST_PAIRS)
     _logger.info(
-        "near duplicates: %s comparisons of up to 1,024 by 1,024 images, about %.0f s and %s MB",
-        f"{search.products:,}",
+        "near duplicates: %s of up to 1,024 by 1,024 images, about %.0f s and %s MB",
+        f"{search.products:,} comparison{'' if search.products == 1 else 's'}",
         search.seconds(),
         f"{search.memory / 1e6:,.0f}",
     )

@@ -18,7 +18,7 @@ from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments.records.predictions import read_predictions
 from fmnistlab.experiments.sweep.found import find_runs
 from fmnistlab.foundation.checks import whole_number
-from fmnistlab.models.registry import list_models
+from fmnistlab.models.registry import create_model, list_models
 from fmnistlab.shapes import Float, Int64, UInt8
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.recipes.setting_checks import checked_epochs
@@ -161,9 +161,12 @@ def chosen_judges(
     Raises:
         ConfigurationError: there is no finished run in the folders.
         RunFolderError: the predictions of a run are missing or damaged.
+        FmnistlabError: there is no such model, or it cannot be built.
     """
     if model is None:
         return None
     if isinstance(model, str) and (model.lower() in list_models() or not os.path.isdir(model)):  # noqa: PTH112 - any text is fine
+        with torch.random.fork_rng(devices=[]):
+            create_model(model)  # so that a wrong name is told before hours have passed
         return dataclasses.replace(trainings, model=model)
     return Runs([model] if isinstance(model, str | os.PathLike) else model)

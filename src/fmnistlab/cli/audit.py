@@ -12,6 +12,7 @@ from fmnistlab.cli import output
 from fmnistlab.cli.numbers import real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument, path_argument
+from fmnistlab.foundation.atomic_file import check_replaceable
 from fmnistlab.foundation.checks import whole_number
 from fmnistlab.foundation.logger import get_logger
 
@@ -112,6 +113,12 @@ def _audit(options: argparse.Namespace) -> int:
         },
     )
     most = whole_number("most", options.most)
+    # Whoever waits for trainings wants to hear before them that there is no place for the result.
+    if options.report is not None:
+        _make_folder(options.report.parent)
+        check_replaceable(options.report)
+    if options.pictures is not None:
+        _make_folder(options.pictures)
     get_logger("fmnistlab.auditing.examination").setLevel(logging.INFO)
     near = NEAR if options.near is None else options.near or None
     model = options.model
@@ -152,15 +159,19 @@ def _parts(places: list[Path]) -> list[FashionMNISTCSV]:
     ]
 
 
-def _draw(found: Audit, folder: Path, most: int) -> None:
+def _make_folder(folder: Path) -> None:
     from fmnistlab.errors import DataFileError
-    from fmnistlab.plots.figures import off_screen
-    from fmnistlab.plots.saving import save_figure
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataFileError(f"{folder}: cannot be made: {error.strerror}.") from error
+
+
+def _draw(found: Audit, folder: Path, most: int) -> None:
+    from fmnistlab.plots.figures import off_screen
+    from fmnistlab.plots.saving import save_figure
+
     with off_screen():
         figures = {
             "near.png": found.plot_near(most) if found.near else None,

@@ -43,7 +43,13 @@ def write_atomically(
     kept = check_replaceable(path) if mode is None else None
     wanted = 0o666 if mode is None else mode
     temporary = path.with_name(f"{_temporary_prefix(path.name)}{secrets.token_hex(4)}.tmp")
-    handle = os.open(temporary, _NEW_FILE, wanted if kept is None else kept)
+    try:
+        handle = os.open(temporary, _NEW_FILE, wanted if kept is None else kept)
+    except OSError as error:  # who reads of it knows the file's own name
+        reason = error.strerror
+        if isinstance(error, FileNotFoundError):
+            reason = "the folder that it would be in does not exist"
+        raise type(error)(error.errno, reason, os.fspath(path)) from error
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
