@@ -186,11 +186,14 @@ def _best_epoch(history: History) -> int | None:
 
 
 def _flat(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns settings as words: values of JSON as such, text without quotation marks."""
-    return [
-        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
-        for name, value in settings.items()
-    ]
+    """Returns settings as words: text as it is, nothing and empty lists as none, others as JSON."""
+    return [(name.replace("_", " "), _in_words(value)) for name, value in settings.items()]
+
+
+def _in_words(value: object) -> str:
+    if value is None or value == []:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _numbers(
