@@ -111,6 +111,18 @@ def test_names_stay_text_in_every_chart() -> None:
         assert "<script>" in texts(svg)
 
 
+@given(st.lists(st.floats(0.8, 0.9), min_size=1, max_size=7))
+def test_names_of_points_stand_apart(accuracies: list[float]) -> None:
+    points = [Cost(f"cnn@{i}", 26_194, estimate(a), i) for i, a in enumerate(accuracies)]
+    names = [
+        float(element.attrib["y"])
+        for element in ET.fromstring(costs_chart("c", "t", "parameters", points)).iter()
+        if element.attrib.get("class", "").startswith("name ")
+    ]
+    assert len(names) == len(points)
+    assert all(b - a >= 14.9 for a, b in itertools.pairwise(sorted(names)))
+
+
 def test_long_lines_are_thinned_out() -> None:
     svg = lines_chart("a", "t", "loss", [Line("long", [math.sin(i / 50) for i in range(20_000)])])
     assert len(svg) < 20_000

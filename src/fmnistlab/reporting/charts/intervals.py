@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
@@ -28,6 +28,8 @@ _ROW: Final = 46.0
 _TOP: Final = 6.0
 _EDGE: Final = 14.0
 _LONGEST: Final = 52
+_LETTER, _LINE = 7.5, 15.0
+"""Width of a letter and height of a line of names, in the units of the chart."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +125,19 @@ class Cost:
     number: int
 
 
+class _Name(NamedTuple):
+    """Where a name stands."""
+
+    left: float
+    right: float
+    y: float
+
+    def covers(self, other: _Name) -> bool:
+        """Tells whether two names would be hard to read."""
+        apart = self.right < other.left or other.right < self.left
+        return not apart and abs(self.y - other.y) < _LINE
+
+
 def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Markup:
     """Returns accuracy against a cost, on a scale where equal ratios are equally far apart.
 
@@ -151,7 +166,8 @@ def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Ma
             y_label="accuracy",
         )
     ]
-    for point in points:
+    names: list[_Name] = []
+    for point in sorted(points, key=lambda point: -point.accuracy.all_images.value):
         place, kind = x(point.cost), f"s{point.number % 7}"
         all_low, all_high, low_these, high_these = _ends(point.accuracy)
         parts += [
@@ -161,10 +177,16 @@ def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Ma
         ]
         short = point.name if len(point.name) <= 24 else f"{point.name[:21]}..."
         after = place < (left + right) / 2
+        wide = _LETTER * len(short)
+        start = place + 10 if after else place - 10 - wide
+        stands = _Name(start, start + wide, y(point.accuracy.all_images.value) + 4)
+        while any(stands.covers(other) for other in names):
+            stands = stands._replace(y=stands.y + 1)
+        names.append(stands)
         parts.append(
             text(
-                place + (10 if after else -10),
-                y(point.accuracy.all_images.value) + 4,
+                stands.left if after else stands.right,
+                stands.y,
                 short,
                 anchor="start" if after else "end",
                 kind=f"name t{point.number % 7}",
