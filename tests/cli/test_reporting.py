@@ -53,7 +53,7 @@ def test_it_is_shown_in_the_browser(
     [
         (["nothing"], "nothing: there is no such run folder."),
         (["."], "is not the folder of a finished training"),
-        (["run", "-o", "gone/page.html"], "No such file or directory"),
+        (["run", "-o", "gone/page.html"], "the folder that it would be in does not exist"),
         (["run", "-o", "run"], "it is a folder; name a file"),
     ],
 )

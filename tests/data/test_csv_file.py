@@ -206,7 +206,7 @@ def test_impossible_tables_are_not_written(tmp_path: Path, fault: str) -> None:
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     table = as_table(rows_of(1))
-    with pytest.raises(DataFileError, match=r"nowhere.*cannot be written: No such file"):
+    with pytest.raises(DataFileError, match=r"nowhere.*cannot be written: the folder"):
         write_csv(tmp_path / "nowhere" / "data.csv", table.images, table.labels)
 
 

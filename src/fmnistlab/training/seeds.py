@@ -18,6 +18,7 @@ from fmnistlab import seeding
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.checks import refused, whole_number
+from fmnistlab.foundation.working_folder import leave_missing_folder
 from fmnistlab.models.registry import register_model, registered_factory
 from fmnistlab.models.seeded import ModelMaker, make_model, seeded_model
 from fmnistlab.training.callbacks.base import Callback
@@ -109,6 +110,7 @@ def fit_seeds(
             execution=execution,
             callbacks=callbacks,
             checkpoints=None if checkpoints is None else Path(checkpoints).resolve(),
+            process=os.getpid(),
         )
         if device.type == "cpu":
             sent = _sendable(train), None if valid is None else _sendable(valid)
@@ -159,6 +161,7 @@ def _fit_one(
     execution: Execution,
     callbacks: Callable[[int], Sequence[Callback]] | None,
     checkpoints: Path | None,
+    process: int,
 ) -> bytes:
     """Trains one seed, perhaps in a process of its own, and returns the trainer as bytes.
 
@@ -175,7 +178,10 @@ def _fit_one(
         execution: how steps are executed.
         callbacks: see `fit_seeds`.
         checkpoints: see `fit_seeds`.
+        process: number of the process that asks for it.
     """
+    if process != os.getpid():
+        leave_missing_folder()
     if factory is not None and isinstance(model, str):
         register_model(model)(factory)
     watching = [] if callbacks is None else [*callbacks(seed)]

@@ -28,6 +28,7 @@ from fmnistlab.foundation.atomic_file import write_atomically
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.logger import get_logger, kept_warnings
 from fmnistlab.foundation.terminal import describe, printable
+from fmnistlab.foundation.working_folder import leave_missing_folder
 from fmnistlab.models.registry import model_name, register_model
 from fmnistlab.training.callbacks.base import Callback
 
@@ -107,6 +108,7 @@ def run_task(task: Task) -> Outcome:
     """
     if task.process == os.getpid():
         return _run(task)
+    leave_missing_folder()
     with kept_warnings() as warnings:  # the process that asked has handlers for them
         outcome = _run(task)
     return dataclasses.replace(outcome, warnings=tuple(warnings))

@@ -1,0 +1,17 @@
+"""The folder that a process works in, which may go while a process waits for its next work."""
+
+from __future__ import annotations
+
+import os
+
+
+def leave_missing_folder() -> None:
+    """Moves to the topmost folder if the one that this process works in is gone.
+
+    Libraries ask for it while they are imported, torch's compiler among them, and fail without.
+    Only for processes that were made for work that names its files in full.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() is the same in more steps
+    except FileNotFoundError:
+        os.chdir(os.sep)
