@@ -8,6 +8,7 @@ and without some images. The trainings of the audit take about ten minutes on tw
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import sys
 import time
@@ -57,12 +58,13 @@ def main(runs: Path) -> None:
     save("audit-near-across", quick.plot_near(12, across=True))
     began = time.perf_counter()
     whole = fmnistlab.audit(
-        train, test, model="cnn", epochs=EPOCHS, folds=FOLDS, seeds=SEEDS, device="cpu"
+        train, test, near=None, model="cnn", epochs=EPOCHS, folds=FOLDS, seeds=SEEDS, device="cpu"
     )
     print(whole)
     print(f"{time.perf_counter() - began:.1f} s\n")
     save("audit-labels", whole.plot_candidates(50, columns=10))
-    page = fmnistlab.report(whole, IMAGES.parent / "reports" / "audit.html")
+    both = dataclasses.replace(whole, near=quick.near, near_distance=quick.near_distance)
+    page = fmnistlab.report(both, IMAGES.parent / "reports" / "audit.html")
     print(f"{page}: {page.stat().st_size:,} bytes")
     by_runs = {}
     for model in ("linearnet", "cnn"):
