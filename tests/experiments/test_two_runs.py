@@ -62,7 +62,16 @@ def test_the_table_is_told_in_words() -> None:
         assert "not how they were trained" in text
     assert f"only first    {runs.only_one:>6}" in str(found)
     assert f"only second   {runs.only_other:>6}" in str(found)
-    assert f"first is ahead of second by {100 * runs.estimate.value:+.2f} points" in str(found)
+    points = 100 * abs(runs.estimate.value)
+    assert points > 0
+    ahead = (
+        "first is ahead of second"
+        if runs.only_one > runs.only_other
+        else "second is ahead of first"
+    )
+    assert f"{ahead} by {points:.2f} points" in str(found)
+    back = disagreement(other, one, names=("second", "first"))
+    assert str(back).rpartition("images. ")[2] == str(found).rpartition("images. ")[2]
     assert "one" not in str(found).split()
 
 

@@ -143,11 +143,13 @@ class Disagreement:
 
     def _sentence(self) -> str:
         runs = self.runs
-        low, high = runs.estimate.interval()
+        points, (low, high) = runs.estimate.value, runs.estimate.interval()
         first, second = map(printable, self.names)
+        if points < 0:
+            first, second, points, low, high = second, first, -points, -high, -low
         return (
             f"They name different classes for {int(self.differ.sum()):,} of {runs.images:,} "
-            f"images. {first} is ahead of {second} by {100 * runs.estimate.value:+.2f} points "
+            f"images. {first} is ahead of {second} by {100 * points:.2f} points "
             f"({100 * low:+.2f} to {100 * high:+.2f}; McNemar's p {runs.p_exact:.2g}): these two "
             "runs, not how they were trained."
         )
