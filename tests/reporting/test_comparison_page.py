@@ -18,7 +18,7 @@ import fmnistlab
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments import Comparison, Variant, read_comparison, read_predictions
 from fmnistlab.experiments.records.predictions import in_order_of_images
-from fmnistlab.reporting.disagreement import disputed, read_answers
+from fmnistlab.reporting.disagreement import SHOWN, disputed, read_answers
 from fmnistlab.training.recipes.recipe import Recipe
 
 
@@ -144,6 +144,7 @@ def test_the_images_in_dispute_are_those_on_which_most_runs_differ(
                 found = read_predictions(run.folder)
                 rows.append(found.correct.numpy()[in_order_of_images(found)])
         right[name] = np.stack(rows).sum(axis=0)
+    assert (right[one] != right[other]).any()
     for ahead, behind, side in zip(
         (one, other), (other, one), disputed(answers, one, other), strict=True
     ):
@@ -151,7 +152,7 @@ def test_the_images_in_dispute_are_those_on_which_most_runs_differ(
         assert leads == sorted(leads, reverse=True)
         assert all(lead > 0 for lead in leads)
         gaps = right[ahead].astype(int) - right[behind].astype(int)
-        assert leads == sorted(gaps[gaps > 0].tolist(), reverse=True)[: len(leads)]
+        assert leads == sorted(gaps[gaps > 0].tolist(), reverse=True)[:SHOWN]
         for image in side:
             assert right[ahead][image.row] == image.ahead
             assert image.said != answers.targets[image.row]
