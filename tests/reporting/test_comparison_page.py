@@ -18,7 +18,7 @@ import fmnistlab
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments import Comparison, Variant, read_comparison, read_predictions
 from fmnistlab.experiments.records.predictions import in_order_of_images
-from fmnistlab.reporting.disagreement import SHOWN, disputed, read_answers
+from fmnistlab.reporting.disagreement import SHOWN, VariantAnswers, disputed, read_answers
 from fmnistlab.training.recipes.recipe import Recipe
 
 
@@ -156,6 +156,31 @@ def test_the_images_in_dispute_are_those_on_which_most_runs_differ(
         for image in side:
             assert right[ahead][image.row] == image.ahead
             assert image.said != answers.targets[image.row]
+
+
+def test_of_many_images_in_dispute_the_most_disputed_come_first(
+    compared_once: Comparison,
+) -> None:
+    answers = read_answers(compared_once.runs)
+    assert answers is not None
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 10, 200)
+
+    def guessed() -> VariantAnswers:
+        labels = np.where(random.random((8, 200)) < 0.5, targets, random.integers(0, 10, (8, 200)))
+        named = np.stack([(labels == k).sum(axis=0) for k in range(10)], axis=1)
+        return VariantAnswers(8, (labels == targets).mean(axis=0), named.astype(np.int64))
+
+    one, other = guessed(), guessed()
+    images = random.integers(0, 256, (200, 32), dtype=np.uint8)
+    many = dataclasses.replace(
+        answers, variants={"a": one, "b": other}, targets=targets, images=images
+    )
+    for ahead, behind, side in zip(
+        (one, other), (other, one), disputed(many, "a", "b"), strict=True
+    ):
+        leads = (8 * (ahead.right - behind.right)).round().astype(int)
+        assert [image.ahead - image.behind for image in side] == sorted(leads)[::-1][:SHOWN]
 
 
 def test_pages_of_runs_and_comparisons_share_their_form(
