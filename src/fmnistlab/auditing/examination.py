@@ -160,10 +160,9 @@ def _named(parts: Sequence[FashionMNISTCSV]) -> list[FashionMNISTCSV]:
         while any(other.name == name for other in named):
             number_of_name += 1
             name = f"{part.name} ({number_of_name})"
-        if name != part.name:
-            part = copy.copy(part)  # noqa: PLW2901 - the caller's keeps its name
-            part.name = name
-        named.append(part)
+        own = copy.copy(part)  # the caller's keeps its name
+        own.name = name
+        named.append(own)
     return named
 
 

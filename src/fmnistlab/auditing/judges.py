@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -165,8 +166,16 @@ def chosen_judges(
     """
     if model is None:
         return None
-    if isinstance(model, str) and (model.lower() in list_models() or not os.path.isdir(model)):  # noqa: PTH112 - any text is fine
+    if isinstance(model, str) and (model.lower() in list_models() or not _is_folder(model)):
         with torch.random.fork_rng(devices=[]):
             create_model(model)  # so that a wrong name is told before hours have passed
         return dataclasses.replace(trainings, model=model)
     return Runs([model] if isinstance(model, str | os.PathLike) else model)
+
+
+def _is_folder(name: str) -> bool:
+    """Tells whether a folder has this name, which may be one that no file can have."""
+    try:
+        return Path(name).is_dir()
+    except OSError:  # too long a name
+        return False

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from fmnistlab.auditing.drift import Drift
 from fmnistlab.auditing.findings import (
@@ -79,9 +81,6 @@ class Audit:
         Images that are equal, mirrored or near have the same number, across parts too, and so have
         images that are only linked by others. All others have numbers of their own.
         """
-        from scipy.sparse import coo_array  # noqa: PLC0415 - only here
-        from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - only here
-
         starts = np.cumsum([0, *(part.images for part in self.parts)])
         place = {part.name: int(start) for part, start in zip(self.parts, starts, strict=False)}
         links = [

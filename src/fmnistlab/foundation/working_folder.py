@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 def leave_missing_folder() -> None:
@@ -12,6 +13,6 @@ def leave_missing_folder() -> None:
     Only for processes that were made for work that names its files in full.
     """
     try:
-        os.getcwd()  # noqa: PTH109 - Path.cwd() is the same in more steps
+        Path.cwd()
     except FileNotFoundError:
         os.chdir(os.sep)
