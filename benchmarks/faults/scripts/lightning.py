@@ -67,8 +67,8 @@ class Lightning(TorchScript):
     def __init__(self, start: Start, *, stateful: bool = False, epochs_only: bool = False) -> None:
         super().__init__(start)
         self.loader_kind: type[DataLoader[Any]] = DataLoader
-        if stateful:  # its import changes torch's own samplers
-            from torchdata import stateful_dataloader  # noqa: PLC0415 - hence only if wanted
+        if stateful:
+            from torchdata import stateful_dataloader  # noqa: PLC0415 - changes torch's samplers
 
             self.loader_kind = stateful_dataloader.StatefulDataLoader
         self.frequency = {} if epochs_only else {"every_n_train_steps": 1}
