@@ -170,3 +170,28 @@ def test_what_a_plugin_left_unwritten_is_told_at_the_end(
     lines = capsys.readouterr().err.splitlines()
     assert "there is no such file" in lines[0]
     assert "No space left on device" in lines[1]
+
+
+def test_the_keeper_of_shared_memory_is_silent() -> None:
+    """It cleans up what an interrupted comparison left, and that is nobody's business."""
+    script = """
+import os, sys
+from fmnistlab.cli.process import run_process
+if sys.argv[1:]:
+    run_process(sys.argv[1:])
+from joblib.externals.loky.backend import resource_tracker
+resource_tracker.register("/tmp/nothing-has-this-name", "file")
+os._exit(0)
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", script, *words],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stderr
+        for words in ([], ["--version"])
+    ]
+    assert "leaked" in said[0]
+    assert said[1] == ""

@@ -203,11 +203,12 @@ def test_seeds_with_checkpoints_go_on_and_repeat_nothing(n_jobs: int, tmp_path: 
     for trainer in trainers:
         assert same_weights(trainer.model, alone("linearnet", trainer.seed, recipe).model)
     # The epoch in which it failed was not in a checkpoint yet. Beside it, in another process, the
-    # other seed may have been ended between an epoch and its checkpoint.
+    # other seed may have been ended after an epoch, while the checkpoint of the one before was
+    # still being written; then both are made again.
     made = noted.read_text().split()
     assert sorted(note for note in made if note[0] == "1") == ["1/1", "1/2", "1/2", "1/3"]
     assert {note for note in made if note[0] == "3"} == {"3/1", "3/2", "3/3"}
-    assert len(made) in ((7,) if n_jobs == 1 else (7, 8))
+    assert len(made) in ((7,) if n_jobs == 1 else (7, 8, 9))
     again = train(last=9)
     assert noted.read_text().split() == made
     assert all(map(same_weights, [t.model for t in again], [t.model for t in trainers]))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TextIO
+from typing import Final, TextIO
 
 from fmnistlab.cli import output
 from fmnistlab.cli.main import complain, run
 from fmnistlab.cli.streams import discard_from_now
 from fmnistlab.foundation.terminal import describe
+
+_SHARED_MEMORY: Final = "ignore:resource_tracker:UserWarning"
+"""Silences Python's keeper of shared memory, which cleans up after processes that were ended."""
 
 
 def run_process(arguments: Sequence[str]) -> int:
@@ -30,6 +34,8 @@ def run_process(arguments: Sequence[str]) -> int:
     sys.excepthook = _show_uncaught
     threading.excepthook = _show_thread_error
     sys.unraisablehook = _show_unraisable
+    asked = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = f"{asked},{_SHARED_MEMORY}" if asked else _SHARED_MEMORY
     try:
         code = run(arguments, importing=_never_garbage)
     except SystemExit as ended:  # argparse, after wrong usage and help
