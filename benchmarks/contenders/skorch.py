@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import skorch
 import torch
 from skorch.callbacks import LRScheduler
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
 
 from benchmarks.contenders.contender import LEARNING_RATE, Evaluator, Fitter, cross_entropy
 from benchmarks.contenders.torch_model import TorchContender, float_images
-from benchmarks.contenders.torch_recipe import batch_sampler, torch_recipe
+from benchmarks.contenders.torch_recipe import TorchRecipe, batch_sampler, torch_recipe
 from benchmarks.images import Images
 from benchmarks.task import Task
 from fmnistlab.recipes import Recipe
@@ -57,7 +55,7 @@ class Skorch(TorchContender, Evaluator, Fitter):
             iterator_train__batch_size=None,
             iterator_train__sampler=batch_sampler(len(floats), told.batch_size),
             classes=np.arange(10),
-            callbacks=_moved(told.one_cycle),
+            callbacks=_moved(told),
             callbacks__print_log=None,
             verbose=0,
             **{f"optimizer__{name}": value for name, value in told.settings.items()},
@@ -71,8 +69,8 @@ class Skorch(TorchContender, Evaluator, Fitter):
         return lambda: cross_entropy(self.net.predict_proba(floats), images.labels)
 
 
-def _moved(one_cycle: dict[str, Any] | None) -> list[tuple[str, LRScheduler]]:
+def _moved(told: TorchRecipe) -> list[tuple[str, LRScheduler]]:
     """Returns skorch's callback that moves the learning rate after each step, if it moves."""
-    if one_cycle is None:
+    if told.policy is None:
         return []
-    return [("rate", LRScheduler(policy=OneCycleLR, step_every="batch", **one_cycle))]
+    return [("rate", LRScheduler(policy=told.policy, step_every="batch", **told.moves))]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from benchmarks.contenders.torch_model import float_images
@@ -20,11 +21,13 @@ KNOWN = {
     "learning_rate",
     "weight_decay",
     "schedule",
+    "warmup_epochs",
     "label_smoothing",
 }
 """Settings that are translated."""
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+SCHEDULES = {"constant", "one_cycle", "linear"}
 
 
 class TorchRecipe(NamedTuple):
@@ -35,7 +38,8 @@ class TorchRecipe(NamedTuple):
         batch_size: images in a batch.
         optimizer: its class.
         settings: of the optimizer.
-        one_cycle: settings of `OneCycleLR`, which moves after each step; None for a constant rate.
+        policy: class of what moves the learning rate after each step; None if nothing does.
+        moves: settings of `policy`.
         loss: settings of `nn.CrossEntropyLoss`.
     """
 
@@ -43,12 +47,13 @@ class TorchRecipe(NamedTuple):
     batch_size: int
     optimizer: type[torch.optim.Optimizer]
     settings: dict[str, Any]
-    one_cycle: dict[str, Any] | None
+    policy: type[LRScheduler] | None
+    moves: dict[str, Any]
     loss: dict[str, Any]
 
-    def schedule(self, optimizer: torch.optim.Optimizer) -> OneCycleLR | None:
+    def schedule(self, optimizer: torch.optim.Optimizer) -> LRScheduler | None:
         """Returns what moves the learning rate, or None."""
-        return None if self.one_cycle is None else OneCycleLR(optimizer, **self.one_cycle)
+        return None if self.policy is None else self.policy(optimizer, **self.moves)
 
 
 def torch_recipe(recipe: Recipe, images: int) -> TorchRecipe:
@@ -63,20 +68,35 @@ def torch_recipe(recipe: Recipe, images: int) -> TorchRecipe:
     """
     changes = changed_settings(recipe.describe())
     others = {name: value for name, value in changes.items() if name not in KNOWN}
-    if recipe.optimizer not in OPTIMIZERS or recipe.schedule not in {"constant", "one_cycle"}:
+    warmed_up = recipe.warmup_epochs > 0 and recipe.schedule != "linear"
+    if recipe.optimizer not in OPTIMIZERS or recipe.schedule not in SCHEDULES or warmed_up:
         others |= {"optimizer": recipe.optimizer, "schedule": recipe.schedule}
     if others:
         raise SystemExit(f"the recipe says what is not translated: {others}")
     rate = recipe.learning_rate
     steps = recipe.epochs * -(-images // recipe.batch_size)
-    one_cycle = {"max_lr": rate, "total_steps": steps, "cycle_momentum": False}
+    policy: type[LRScheduler] | None = None
+    moves: dict[str, Any] = {}
+    if recipe.schedule == "one_cycle":
+        policy, moves = OneCycleLR, {"max_lr": rate, "total_steps": steps, "cycle_momentum": False}
+    elif recipe.schedule == "linear":
+        warm = min(round(recipe.warmup_epochs * steps / recipe.epochs), steps - 1)
+        policy, moves = LambdaLR, {"lr_lambda": _line(warm, steps)}
     return TorchRecipe(
         recipe.epochs,
         recipe.batch_size,
         OPTIMIZERS[str(recipe.optimizer)],
         {"lr": rate, "weight_decay": recipe.weight_decay, "fused": True},
-        one_cycle if recipe.schedule == "one_cycle" else None,
+        policy,
+        moves,
         {"label_smoothing": recipe.label_smoothing},
+    )
+
+
+def _line(warm: int, total: int) -> Callable[[int], float]:
+    """Returns the factor of the rate by the number of the step: up in `warm` steps, then down."""
+    return lambda step: (
+        (step + 1) / (warm + 1) if step < warm else 1 - min((step - warm) / (total - warm), 1.0)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,14 +115,20 @@ def test_the_page_has_the_place_for_its_tables() -> None:
     epochs=st.integers(1, 3),
     batch_size=st.integers(1, 40),
     images=st.integers(2, 50),
-    schedule=st.sampled_from(["constant", "one_cycle"]),
+    schedule=st.sampled_from(
+        [("constant", 0.0), ("one_cycle", 0.0), ("linear", 0.0), ("linear", 0.7)]
+    ),
     optimizer=st.sampled_from(["adam", "adamw"]),
 )
 def test_the_others_follow_the_recipe_step_by_step(
-    epochs: int, batch_size: int, images: int, schedule: str, optimizer: str
+    epochs: int, batch_size: int, images: int, schedule: tuple[str, float], optimizer: str
 ) -> None:
     recipe = CLASSIC.replace(
-        epochs=epochs, batch_size=batch_size, schedule=schedule, optimizer=optimizer
+        epochs=epochs,
+        batch_size=batch_size,
+        schedule=schedule[0],
+        warmup_epochs=schedule[1],
+        optimizer=optimizer,
     )
     told = torch_recipe(recipe, images)
     steps = epochs * math.ceil(images / batch_size)
@@ -138,10 +145,14 @@ def test_the_others_follow_the_recipe_step_by_step(
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"optimizer": "sgd"}, "sgd"), ({"schedule": "cosine"}, "cosine")],
+    [
+        ({"optimizer": "sgd"}, "sgd"),
+        ({"schedule": "cosine"}, "cosine"),
+        ({"warmup_epochs": 1.0}, "warmup_epochs|constant"),
+    ],
 )
 def test_a_recipe_that_the_others_cannot_follow_is_no_comparison(
-    changes: dict[str, str], named: str
+    changes: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(SystemExit, match=f"what is not translated: .*{named}"):
         torch_recipe(CLASSIC.replace(**changes), 100)
@@ -170,20 +181,24 @@ def test_contenders_train_as_a_recipe_says(tmp_path: Path, contender: str) -> No
 
 @pytest.mark.parametrize("contender", ["eager", "lightning", "skorch"])
 @pytest.mark.parametrize("model", ["linearnet", "cnn"])
-def test_the_others_learn_what_fmnistlab_learns(contender: str, model: str) -> None:
+@pytest.mark.parametrize(("schedule", "warmup_epochs"), [("one_cycle", 0.0), ("linear", 1.5)])
+def test_the_others_learn_what_fmnistlab_learns(
+    contender: str, model: str, schedule: str, warmup_epochs: float
+) -> None:
     """Each batch holds all images, so their order does not matter."""
     for package in CONTENDERS[contender].packages:
         pytest.importorskip(package)
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (40, 28, 28)).astype(np.uint8)
     images = Images(pixels, np.arange(40) % 10)
-    recipe = Recipe(
+    recipe = CLASSIC.replace(
         epochs=6,
         batch_size=40,
         optimizer="adamw",
         weight_decay=0.5,
         learning_rate=3e-3,
-        schedule="one_cycle",
+        schedule=schedule,
+        warmup_epochs=warmup_epochs,
         label_smoothing=0.2,
     )
     weights = []
