@@ -14,7 +14,14 @@ from fmnistlab.training.recipes.recipe import Recipe
 CLASSIC: Final = Recipe()
 """The tutorial's: 10 epochs, batches of 32, cross-entropy, Adam with torch's defaults."""
 
-FAST: Final = Recipe(epochs=4, batch_size=64, learning_rate=1e-2, schedule="one_cycle")
+FAST: Final = Recipe(
+    epochs=4,
+    batch_size=128,
+    learning_rate=2e-2,
+    schedule="linear",
+    warmup_epochs=0.25,
+    label_smoothing=0.1,
+)
 """For the CNN: the accuracy of the classic recipe in the shortest time."""
 
 BALANCED: Final = Recipe(
