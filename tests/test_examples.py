@@ -16,7 +16,7 @@ from tests.plugin_factory import Plugin
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PACKAGE = EXAMPLES / "plugin-package"
-SMALL = ("width=4", "blocks=1")
+SMALL = ("width=4", "stages=2", "blocks=1", "pool=true")
 
 
 def run_python(*words: str | Path, folder: Path, path: Path | None = None) -> str:
@@ -168,11 +168,12 @@ def test_plugin_package_is_listed_with_its_package_and_version(site: Path, tmp_p
     )
     (model,) = [model for model in listed if model["name"] == "residual"]
     assert (model["package"], model["version"]) == ("fmnistlab-residual", "0.1.0")
-    assert (model["parameters"], model["error"]) == (262_378, None)
+    assert (model["parameters"], model["error"]) == (272_186, None)
 
 
 def test_plugin_package_is_trained_and_evaluated_by_name(site: Path, tmp_path: Path) -> None:
     words = ["train", "residual", "--epochs", "1", "--out", "run", "--recipe", "residual-hour"]
+    words += ["--set", "precision=float32"]  # the recipe's own is slow on an old processor
     for option in SMALL:
         words += ["--model-option", option]
     trained = run_python("-m", "fmnistlab", *words, folder=tmp_path, path=site)

@@ -34,9 +34,9 @@ class Candidate(NamedTuple):
 
 CANDIDATES = {
     "default": Candidate({}, {}),
-    "resnet20": Candidate({"width": 16, "stages": 3, "pool": False}, {}),
-    "narrow": Candidate({"width": 16, "stages": 3, "pool": True}, {}),
-    "wide": Candidate({"width": 40, "blocks": 2}, {}),
+    "pooled": Candidate({"width": 32, "stages": 2, "pool": True}, {}),
+    "narrow": Candidate({"pool": True}, {}),
+    "wide": Candidate({"width": 40, "stages": 2, "blocks": 2, "pool": True}, {}),
     "dropout": Candidate({"dropout": 0.2}, {}),
     "rate-0.1": Candidate({}, {"learning_rate": 0.1}),
     "rate-0.4": Candidate({}, {"learning_rate": 0.4}),
