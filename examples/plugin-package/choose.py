@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 import fmnistlab
+from fmnistlab.data import HorizontalFlip, RandomShift
 from fmnistlab.recipes import named_recipe
 
 
@@ -44,6 +45,7 @@ CANDIDATES = {
         {}, {"optimizer": "adamw", "learning_rate": 5e-3, "weight_decay": 0.05, "momentum": 0.0}
     ),
     "unsmoothed": Candidate({}, {"label_smoothing": 0.0}),
+    "not-erased": Candidate({}, {"augmentation": (HorizontalFlip(), RandomShift(2))}),
     "unchanged": Candidate({}, {"augmentation": ()}),
     "batch-64": Candidate({}, {"batch_size": 64, "learning_rate": 0.1}),
 }

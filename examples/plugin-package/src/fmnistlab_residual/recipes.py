@@ -7,7 +7,7 @@ needs several hours.
 from __future__ import annotations
 
 from fmnistlab import Recipe
-from fmnistlab.data import HorizontalFlip, RandomShift
+from fmnistlab.data import HorizontalFlip, RandomErasing, RandomShift
 
 HOUR = Recipe(
     epochs=70,
@@ -20,5 +20,5 @@ HOUR = Recipe(
     schedule="one_cycle",
     precision="bfloat16",
     label_smoothing=0.1,
-    augmentation=(HorizontalFlip(), RandomShift(2)),
+    augmentation=(HorizontalFlip(), RandomShift(2), RandomErasing()),
 )
