@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.contenders.contender import Contender
@@ -26,8 +27,7 @@ class TorchContender(Contender):
     def lay_channels_last(self) -> None:
         """Brings the weights of convolutions into the layout in which pools are fast."""
         if self.task.model == "cnn":
-            last = torch.channels_last
-            self.module.to(memory_format=last)  # type: ignore[call-overload] # the stub lacks it
+            convert_conv2d_weight_memory_format(self.module, torch.channels_last)
 
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Returns logits of all images in one batch."""

@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-import torch._dynamo  # noqa: F401 - for the sake of the import alone
+import importlib
+
+
+def preload() -> None:
+    """Imports it here, before any fork."""
+    importlib.import_module("torch._dynamo")

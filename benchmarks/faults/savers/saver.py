@@ -5,7 +5,9 @@ from __future__ import annotations
 import abc
 from pathlib import Path
 
-import benchmarks.faults.preloaded  # noqa: F401 - loads what all forks need, before any
+from benchmarks.faults.preloaded import preload
+
+preload()
 
 
 class Saver(abc.ABC):

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-import benchmarks.faults.preloaded  # noqa: F401 - loads what all forks need, before any
+from benchmarks.faults.preloaded import preload
 from benchmarks.faults.scripts.start import Start
+
+preload()
 
 
 class Script(abc.ABC):
