@@ -183,9 +183,11 @@ from joblib.externals.loky.backend import resource_tracker
 resource_tracker.register("/tmp/nothing-has-this-name", "file")
 os._exit(0)
 """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     said = [
         subprocess.run(
             [sys.executable, "-c", script, *words],
+            env=environment,
             capture_output=True,
             text=True,
             timeout=120,
