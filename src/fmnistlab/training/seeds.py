@@ -18,7 +18,7 @@ from fmnistlab import seeding
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.checks import refused, whole_number
-from fmnistlab.foundation.working_folder import leave_missing_folder
+from fmnistlab.foundation.worker_processes import leave_missing_folder, retirement_untold
 from fmnistlab.models.registry import register_model, registered_factory
 from fmnistlab.models.seeded import ModelMaker, make_model, seeded_model
 from fmnistlab.training.callbacks.base import Callback
@@ -114,7 +114,10 @@ def fit_seeds(
         )
         if device.type == "cpu":
             sent = _sendable(train), None if valid is None else _sendable(valid)
-            contents = Parallel(n_jobs=n_jobs)(delayed(fit)(model, *sent, seed=s) for s in seeds)
+            with retirement_untold():
+                contents = Parallel(n_jobs=n_jobs)(
+                    delayed(fit)(model, *sent, seed=seed) for seed in seeds
+                )
         else:
             contents = [fit(model, train, valid, seed=seed) for seed in seeds]
     return [

@@ -16,6 +16,7 @@ from fmnistlab.experiments.sweep.task import Outcome, Task, run_task
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.terminal import describe
 from fmnistlab.foundation.wording import setting
+from fmnistlab.foundation.worker_processes import retirement_untold
 
 _logger = get_logger(__name__)
 
@@ -50,17 +51,18 @@ def train_all(tasks: Sequence[Task], *, n_jobs: int | None, fail_fast: bool) -> 
         if waiting:
             time.sleep(_SECONDS)
         try:
-            for outcome in _outcomes(left, n_jobs, at_once):
-                for line in outcome.warnings:
-                    _logger.warning("%s", line)
-                if outcome.state != "in use":
-                    ended[outcome.folder] = outcome
-                    waiting = False
-                elif not waiting:
-                    _logger.warning("%s Waiting for it.", outcome.reason)
-                    waiting = True
-                if fail_fast and outcome.state == "failed":
-                    return _sorted(tasks, ended)
+            with retirement_untold():
+                for outcome in _outcomes(left, n_jobs, at_once):
+                    for line in outcome.warnings:
+                        _logger.warning("%s", line)
+                    if outcome.state != "in use":
+                        ended[outcome.folder] = outcome
+                        waiting = False
+                    elif not waiting:
+                        _logger.warning("%s Waiting for it.", outcome.reason)
+                        waiting = True
+                    if fail_fast and outcome.state == "failed":
+                        return _sorted(tasks, ended)
         except TerminatedWorkerError as error:
             if at_once is not None:
                 raise WorkerError(

@@ -28,7 +28,7 @@ from fmnistlab.foundation.atomic_file import write_atomically
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.logger import get_logger, kept_warnings
 from fmnistlab.foundation.terminal import describe, printable
-from fmnistlab.foundation.working_folder import leave_missing_folder
+from fmnistlab.foundation.worker_processes import leave_missing_folder
 from fmnistlab.models.registry import model_name, register_model
 from fmnistlab.training.callbacks.base import Callback
 
