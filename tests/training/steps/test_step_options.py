@@ -137,6 +137,43 @@ def test_bfloat16_is_torchs_autocast_in_training_alone() -> None:
     assert torch.equal(probabilities, plain)
 
 
+@pytest.mark.parametrize(
+    ("known", "slow"),
+    [
+        ({"avx2": True, "amx_bf16": False, "avx512_bf16": False}, True),
+        ({"avx512_bf16": True}, False),
+        ({"neon": True, "bf16": False}, True),
+        ({"neon": True, "bf16": True}, False),
+    ],
+    ids=["x86", "x86 with bfloat16", "Arm", "Arm with bfloat16"],
+)
+def test_a_processor_that_imitates_bfloat16_is_named_before_the_first_step(
+    known: dict[str, bool],
+    slow: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The processors are not at hand; that torch's own names are these is what the next test asks.
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    told: list[str] = []
+
+    class Watching(Callback):
+        def on_epoch_start(self, run: Run) -> None:
+            told.extend(caplog.messages)
+
+    trained(BASE.replace(precision="bfloat16"), "eager", Watching())
+    assert any("no instructions for bfloat16" in message for message in told) == slow
+    caplog.clear()
+    trained(BASE)
+    assert "bfloat16" not in caplog.text
+
+
+def test_torch_knows_the_instructions_for_bfloat16_by_these_names() -> None:
+    known = torch.cpu.get_capabilities()
+    on_x86 = known["architecture"] == "x86_64"
+    assert ({"amx_bf16", "avx512_bf16"} if on_x86 else {"bf16"}) <= known.keys()
+
+
 @pytest.mark.parametrize("changes", [{"accumulation_steps": 2}, {"precision": "bfloat16"}], ids=str)
 def test_what_cannot_be_recorded_is_made_as_written_or_refused(changes: dict[str, Any]) -> None:
     trainer = trained(BASE.replace(**changes), "auto")

@@ -1,7 +1,7 @@
 """The recipe `residual-hour`: less than an hour on one core of a processor with AMX.
 
-With ``precision="float32"`` it takes twice as long there; that is the faster way on a processor
-that does not compute with bfloat16 itself.
+With ``precision="float32"`` it takes twice as long there; that is the faster way, by far, on a
+processor that does not compute with bfloat16 itself: about five hours on an AMD EPYC of family 25.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from fmnistlab.training.checkpoints.trainer_state import (
     TrainerState,
     warn_of_other_environment,
 )
+from fmnistlab.training.device import warn_of_slow_precision
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.extra_metrics.chosen import ExtraMetrics
 from fmnistlab.training.loop.dispatch import Dispatch
@@ -135,6 +136,7 @@ def opened_loop(
         )
         state.extra.check(preparation.for_images(model, training, device))
         state.optimizer = _built_optimizer(state, saved, resume)
+        warn_of_slow_precision(recipe.precision, device)
         step = _built_step(state, state.optimizer, execution, dispatch.watched_by)
         with contextlib.closing(step):
             yield FitLoop(
