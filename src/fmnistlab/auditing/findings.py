@@ -28,12 +28,6 @@ class AuditedPart:
     pixel_std: float
     fingerprint: str
 
-    @property
-    def balance(self) -> float:
-        """Images of the rarest label that is there, divided by those of the most frequent one."""
-        present = [count for count in self.classes if count]
-        return min(present) / max(present)
-
 
 @dataclasses.dataclass(frozen=True, order=True)
 class AuditedImage:

@@ -12,6 +12,7 @@ from fmnistlab.cli import output
 from fmnistlab.cli.numbers import real_argument, require_numbers, whole_argument
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument, path_argument
+from fmnistlab.cli.settings import add_device_option
 from fmnistlab.foundation.atomic_file import check_replaceable
 from fmnistlab.foundation.checks import whole_number
 from fmnistlab.foundation.logger import get_logger
@@ -72,7 +73,7 @@ def audit_parser(common: Parser) -> Parser:
     parser.add_argument(
         "--epochs", type=whole_argument, metavar="N", help="of each training (default: 10)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add_device_option(parser)
     parser.add_argument(
         "--most",
         type=whole_argument,

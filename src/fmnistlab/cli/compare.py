@@ -14,6 +14,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.cli.settings import (
     add_data_options,
+    add_device_option,
     add_recipe_options,
     chosen_recipe,
     with_settings,
@@ -75,12 +76,13 @@ def add_parser(
         "--out",
         type=path_argument,
         metavar="DIR",
-        help="the folder of the comparison (default: runs/compare-VARIANTS)",
+        help="the folder of the comparison (default: runs/compare-VARIANTS, "
+        "and none for finished run folders alone)",
     )
     parser.add_argument("--fail-fast", action="store_true", help="end at the first run that fails")
     add_data_options(parser)
     add_recipe_options(parser, " where a VARIANT does not say it")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add_device_option(parser)
     parser.set_defaults(command=_compare, imports="fmnistlab.experiments.comparison.compare")
 
 

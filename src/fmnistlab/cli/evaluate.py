@@ -10,7 +10,7 @@ from fmnistlab.cli import output
 from fmnistlab.cli.model_option import add_model_option
 from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
-from fmnistlab.cli.settings import add_metric_option
+from fmnistlab.cli.settings import add_device_option, add_metric_option
 
 if TYPE_CHECKING:
     from fmnistlab.training.records.metrics import Metrics
@@ -47,7 +47,7 @@ def add_parser(
         help="print a second line, for which the model sees each image and its mirror image and "
         "their scores are averaged",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add_device_option(parser)
     parser.set_defaults(command=_evaluate, imports="fmnistlab.training.trainer")
 
 

@@ -60,7 +60,7 @@ examples:
 
 exit codes:
   0 success   1 failure   2 wrong usage   3 bad data   4 bad checkpoint   5 no room or memory
-  130 after Ctrl-C   143 after SIGTERM
+  130 after Ctrl-C   143 after SIGTERM   129 after SIGHUP
 """
 
 
@@ -77,7 +77,7 @@ def run(
         importing: within it, what the command needs is imported.
 
     Returns:
-        The exit code; 130 after Ctrl-C, 143 after SIGTERM.
+        The exit code; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     try:
         options = build_parser().parse_args(arguments)

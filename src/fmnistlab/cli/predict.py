@@ -14,6 +14,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import name_argument, path_argument
 from fmnistlab.cli.predict_split import predict_split
 from fmnistlab.cli.rows import NamedRows, split_rows
+from fmnistlab.cli.settings import add_device_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def add_parser(
         type=name_argument,
         help="a picture file (PNG, JPEG, ...), or rows of a CSV file: FILE.csv takes all, "
         "FILE.csv:7 one, FILE.csv:3,5,10-12 a list; the first row is 0. bundled:0-9 are rows of "
-        "the test set that ships with fmnistlab",
+        "the test set that ships with fmnistlab. Left out with --split",
     )
     # With nargs="*" argparse would see none where an option stands between RUN and IMAGE.
     images.required = False
@@ -84,7 +85,7 @@ def add_parser(
         help="with --split: where another run disagrees; with --json its predictions follow",
     )
     add_model_option(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add_device_option(parser)
     parser.set_defaults(command=_predict, imports="fmnistlab.training.trainer")
 
 

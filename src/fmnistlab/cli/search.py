@@ -13,6 +13,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.cli.settings import (
     add_data_options,
+    add_device_option,
     add_model_options,
     add_recipe_options,
     chosen_options,
@@ -68,7 +69,8 @@ def add_parser(
         "--prune",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="end a trial early that is below the median of the trials before it",
+        help="end a trial early that is below the median of the trials before it "
+        "(default: --prune)",
     )
     parser.add_argument(
         "--fresh-seeds",
@@ -101,7 +103,7 @@ def add_parser(
     add_data_options(parser)
     add_model_options(parser)
     add_recipe_options(parser, " but for what is searched")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add_device_option(parser)
     parser.set_defaults(command=_search, imports="fmnistlab.experiments.searching.search")
 
 

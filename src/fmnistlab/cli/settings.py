@@ -56,6 +56,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", type=path_argument, metavar="FILE", help="the test set, likewise")
 
 
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--device`."""
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--model-option`."""
     parser.add_argument(

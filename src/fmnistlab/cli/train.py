@@ -11,6 +11,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.paths import path_argument
 from fmnistlab.cli.settings import (
     add_data_options,
+    add_device_option,
     add_metric_option,
     add_model_options,
     add_recipe_options,
@@ -51,9 +52,7 @@ def add_parser(
         help="determines initial weights, order of images and all noise; 0 to 2**63 - 1 "
         "(default: 0)",
     )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
-    )
+    add_device_option(parser)
     parser.add_argument(
         "--threads",
         type=whole_argument,

@@ -332,7 +332,7 @@ def _resolve(name: str) -> Offer:
     if not any(map(is_own, scan.declarations)):
         hint += (
             " fmnistlab itself is not installed (Python finds no metadata of it), so its own models"
-            " are missing: run 'pip install fmnistlab', or 'pip install -e .' in its source folder."
+            " are missing: run 'pip install .' in its source folder."
         )
     return choose_offer(_KIND, name, _offers(scan), unreadable=scan.unreadable, hint=hint)
 

@@ -66,7 +66,7 @@ def fastest_threads(work: Callable[[], object]) -> tuple[int, Mapping[int, float
     one thread a training does not depend on what else the machine does.
 
     Args:
-        work: some training steps, say 20; it is called about ten times for each number of threads.
+        work: some training steps, say 20; called `ROUNDS` + 1 times for each number of threads.
 
     Returns:
         The number, and the median seconds of each that was tried.
