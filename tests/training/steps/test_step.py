@@ -325,6 +325,42 @@ def test_a_model_that_cannot_live_with_channels_last_stays(
     assert "stays in the default layout" in caplog.text
 
 
+class Halved(nn.Module):
+    """A strided convolution that is no `Conv2d`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8, 4, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv2d(images, self.weight, stride=2)
+
+
+@pytest.mark.parametrize(
+    ("inner", "safe"),
+    [
+        (nn.Conv2d(4, 8, 1, stride=2), False),
+        (nn.Conv2d(4, 8, 1, stride=(1, 3)), False),
+        (nn.Conv2d(4, 8, 1, stride=2, groups=2), False),
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 8, 1, stride=2)), False),
+        (Halved(), False),
+        (nn.Conv2d(4, 8, 1, stride=2, groups=4), True),
+        (nn.Conv2d(4, 8, 1), True),
+        (nn.Conv2d(4, 8, 3, stride=2), True),
+        (nn.Sequential(nn.Conv2d(4, 16, 1), nn.Conv2d(16, 8, 1, stride=2)), True),
+    ],
+    ids=str,
+)
+def test_what_torch_corrupts_memory_with_channels_last_stays(inner: nn.Module, safe: bool) -> None:
+    # On a processor with AVX2 and no AVX-512, those that are not safe would end in a crash.
+    seen = nn.Conv2d(4, 4, 3)  # a weight on which the layout can be seen
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), seen, inner, nn.Flatten(), nn.LazyLinear(10))
+    batch = some_batch()
+    model(batch.images)  # the last layer gets its size
+    prepare_model(model, batch)
+    assert seen.weight.is_contiguous(memory_format=torch.channels_last) == safe
+
+
 def test_preparing_leaves_no_trace() -> None:
     model = tiny_noisy()
     state, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
