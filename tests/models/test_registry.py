@@ -144,7 +144,7 @@ def test_an_uninstalled_source_tree_says_what_to_do(tmp_path: Path) -> None:
     assert listed == "[]"
     assert error.startswith("UnknownModelError There is no model 'cnn'. Known models: none.")
     assert "fmnistlab itself is not installed" in error
-    assert "pip install -e ." in error
+    assert "pip install ." in error
 
 
 def test_without_any_metadata_the_error_says_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
