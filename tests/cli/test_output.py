@@ -318,3 +318,68 @@ def test_a_name_that_no_file_can_have_is_refused_with_the_reason() -> None:
 def test_each_line_of_a_block_is_made_printable(capsys: pytest.CaptureFixture[str]) -> None:
     output.result_block("one\x1b[2J\ntwo\u202e\nthree")
     assert capsys.readouterr().out == "one\\x1b[2J\ntwo\\u202e\nthree\n"
+
+
+PRINTS = """
+import torch
+
+print("a plug-in greets")
+
+
+class Net(torch.nn.Module):
+    def __init__(self, kind="plain"):
+        super().__init__()
+        print("a model is made")
+        self.layer = torch.nn.LazyLinear(10) if kind == "lazy" else torch.nn.Linear(784, 10)
+
+    def forward(self, images):
+        print("a batch comes")
+        return self.layer(images.flatten(1))
+
+
+def lazy():
+    return Net("lazy")
+
+
+class Odd(torch.nn.Module):
+    def parameters(self, recurse=True):
+        raise ValueError("no parameters today")
+"""
+
+
+def test_what_plug_ins_print_and_how_they_are_made_spoils_no_list(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    models = {"prints": "loud:Net", "lazy": "loud:lazy", "odd": "loud:Odd"}
+    with installed(here / "site", Plugin("loud", models, source=PRINTS)):
+        assert run(["models", "--json"]) == 0
+        captured = capfd.readouterr()
+        found = {model["name"]: model for model in json.loads(captured.out)}
+        assert found["prints"]["parameters"] == 7850
+        assert (found["lazy"]["parameters"], found["lazy"]["error"]) == (None, None)
+        assert "ValueError: no parameters today" in found["odd"]["error"]
+        assert "a plug-in greets" in captured.err
+        write_tiny_csv("fashion-mnist_train.csv", rows=60)
+        write_tiny_csv("fashion-mnist_test.csv", rows=20, seed=1)
+        words = ["train", "prints", "--data", ".", "--epochs", "1", "--out", "run", "--json"]
+        assert run(words) == 0
+        json.loads(capfd.readouterr().out)
+    (here / "loud_net.py").write_text(PRINTS)
+    words = [
+        "compare",
+        "loud_net.py:Net",
+        "linearnet",
+        "--seeds",
+        "2",
+        "--jobs",
+        "2",
+        "--data",
+        ".",
+        "--epochs",
+        "1",
+        "--json",
+    ]
+    assert run(words) == 0
+    captured = capfd.readouterr()
+    json.loads(captured.out)
+    assert "a batch comes" in captured.err

@@ -254,7 +254,7 @@ def test_options_of_a_model_are_searched_too(here: Path) -> None:
     found = small(here / "out", registered("wide", make), trials=3, space=space)
     assert found.model_options == {"hidden": found.best.settings["model.hidden"]}
     first = (here / "out" / "best.toml").read_text().splitlines()[0]
-    assert first == f"# model options: hidden={found.model_options['hidden']}"
+    assert first == f"# model options: --model-option hidden={found.model_options['hidden']}"
     assert Recipe.from_file(here / "out" / "best.toml") == Recipe(epochs=4)
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from torch import nn
 
 from fmnistlab import Trainer
 from fmnistlab.errors import ModelLoadError, ModelOptionError
+from fmnistlab.experiments.sweep.variant import parse_variant
 from fmnistlab.models import registry
 from fmnistlab.models.options import ModelOption, options_of
-from fmnistlab.models.registry import create_model, model_options, register_model
+from fmnistlab.models.registry import (
+    check_written_options,
+    create_model,
+    model_options,
+    register_model,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +117,72 @@ def test_a_checkpoint_with_an_option_of_another_version_is_not_called_damaged(
     register_model("net")(lambda: nn.Flatten(1))
     with pytest.raises(ModelOptionError, match=r"takes no option 'width'; it takes none"):
         Trainer.load(tmp_path / "a.safetensors")
+
+
+def typed(
+    *,
+    flag: bool = True,
+    count: int = 3,
+    rate: Annotated[float, "above 0"] = 0.5,
+    word: str = "",
+    act: Literal["relu", "tanh", 2] = "relu",
+    maybe: int | None = None,
+    sizes: tuple[int, ...] = (8, 4),
+    pair: tuple[int, float] = (1, 2.0),
+    rows: Sequence[list[int]] = ((1,),),  # type: ignore[assignment]  # the types of defaults are free
+    names: dict[str, int] | None = None,
+    implied: int = None,  # type: ignore[assignment] # noqa: RUF013 - as people write it
+    kind: type[nn.Module] = nn.ReLU,
+    anything: Any = None,
+) -> nn.Module:
+    return nn.Flatten()
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("flag", [True, False], ["no", 0, 1, None]),
+        ("count", [0, -2], [True, 1.0, "3", None, [1]]),
+        ("rate", [0.5, 1, 1e300], [True, "nan", None]),
+        ("word", ["", "no"], [3, None, True, ["a"]]),
+        ("act", ["tanh", 2], ["gelu", 2.0, True, None]),
+        ("maybe", [None, 3], ["3", 1.5, True]),
+        ("sizes", [[], [1], [1, 2, 3]], ["(1,2)", 3, [1, "2"], [True]]),
+        ("pair", [[1, 2], [1, 2.5]], [[1], [1, 2, 3], ["1", 2]]),
+        ("rows", [[], [[1], []]], [[1], "ab", [["a"]]]),
+        ("names", [None, {}, {"a": 1}], [[], "a"]),
+        ("implied", [None, 4], ["4", False]),
+        ("kind", ["relu", 3, None], []),
+        ("anything", ["relu", 3, None], []),
+    ],
+)
+def test_what_is_written_must_have_the_type_of_the_option(
+    name: str, right: list[Any], wrong: list[Any]
+) -> None:
+    register_model("typed")(typed)
+    for value in right:
+        check_written_options("typed", {name: value})
+    for value in wrong:
+        with pytest.raises(ModelOptionError, match=f"is given {name}=.*, but {name} is"):
+            check_written_options("typed", {name: value})
+    # Python holds nothing against annotations, and neither does a call.
+    for value in wrong:
+        create_model("typed", **{name: value})
+
+
+def test_no_type_is_held_against_what_has_none_that_can_be_told() -> None:
+    def stringly(width: int = 3) -> nn.Module:
+        return nn.Flatten()
+
+    stringly.__annotations__["width"] = "Nowhere"
+    for factory in (stringly, untyped, lambda **options: nn.Flatten()):
+        register_model("odd")(factory)
+        check_written_options("odd", {"width": "no", "depth": "no"})
+        registry._registered.clear()
+
+
+def test_a_variant_in_one_word_says_which_type_is_due() -> None:
+    register_model("typed")(typed)
+    assert parse_variant("typed,flag=false").model_options == {"flag": False}
+    with pytest.raises(ModelOptionError, match="given flag='no', but flag is bool: true or false"):
+        parse_variant("typed,flag=no")

@@ -40,7 +40,7 @@ def test_the_command_has_every_setting(
     parsed = build_parser().parse_args(words)
     assert program == "fmnistlab"
     assert parsed.model == config.model.name
-    assert chosen_options(parsed.model_options) == options
+    assert chosen_options(parsed.model, parsed.model_options) == options
     assert chosen_recipe(parsed).to_dict() == config.recipe
     assert str(parsed.data) == config.data.source
     assert (parsed.seed, parsed.device, parsed.threads) == (config.seed, "cpu", config.threads)

@@ -85,7 +85,7 @@ def run(
         return complain(error)
     _log_to_standard_error(options.verbose)
     try:
-        with raise_on_termination(), spoken(options.settings):
+        with raise_on_termination(), spoken(options.settings), output.results_alone():
             if options.imports is not None:
                 with importing():
                     importlib.import_module(options.imports)

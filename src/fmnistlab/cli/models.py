@@ -11,6 +11,7 @@ from fmnistlab.cli.parser import Parser
 from fmnistlab.cli.settings import add_model_options, chosen_options
 from fmnistlab.errors import ConfigurationError, FmnistlabError
 from fmnistlab.foundation.checks import shown
+from fmnistlab.foundation.terminal import describe
 
 if TYPE_CHECKING:
     from fmnistlab.models.options import ModelOption
@@ -52,7 +53,7 @@ def _models(options: argparse.Namespace) -> int:
         output.json_result(names) if options.json else output.result_block("\n".join(names))
         return 0
     if options.model is not None:
-        given = chosen_options(options.model_options)
+        given = chosen_options(options.model, options.model_options)
         return _show(options.model, given, as_json=options.json)
     if options.model_options:
         raise ConfigurationError("--model-option needs the MODEL that it is an option of.")
@@ -67,15 +68,18 @@ def _models(options: argparse.Namespace) -> int:
 
 def _describe(source: Offer) -> dict[str, str | int | None]:
     """Builds one model to learn its size; whatever is wrong with it stays in its own line."""
+    from torch.nn.parameter import is_lazy
+
     from fmnistlab.models.registry import create_model
 
     parameters, error = None, source.refusal
     if error is None:
         try:
             model = create_model(f"{source.package}:{source.name}")
-            parameters = sum(parameter.numel() for parameter in model.parameters())
-        except FmnistlabError as problem:
-            error = str(problem)
+            if not any(map(is_lazy, model.parameters())):  # their shapes come with the first batch
+                parameters = sum(parameter.numel() for parameter in model.parameters())
+        except Exception as problem:  # noqa: BLE001 - a stranger's module, and told in its line
+            error = str(problem) if isinstance(problem, FmnistlabError) else describe(problem)
     return {
         "name": source.name,
         "parameters": parameters,

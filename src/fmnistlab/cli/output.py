@@ -6,8 +6,12 @@ cannot be written is noticed where it is written, and a message stands before wh
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Final, TextIO
 
 from fmnistlab.cli.streams import discard_from_now
 from fmnistlab.errors import FmnistlabError
@@ -26,6 +30,20 @@ class ResultError(FmnistlabError, OSError):
 
 class ResultUnreadError(ResultError):
     """Whoever read standard output has closed it, as `| head` does; no reason to complain."""
+
+
+_results: Final[ContextVar[TextIO | None]] = ContextVar("results", default=None)
+
+
+@contextlib.contextmanager
+def results_alone() -> Iterator[None]:
+    """Keeps standard output for results: what plug-ins print goes where messages do."""
+    before = _results.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.reset(before)
 
 
 def result(text: str = "") -> None:
@@ -79,10 +97,11 @@ def traceback(problem: BaseException) -> None:
 
 
 def _print_result(text: str) -> None:
+    stream = _results.get() or sys.stdout
     try:
-        print(text, flush=True)
+        print(text, file=stream, flush=True)
     except OSError as problem:
-        discard_from_now(sys.stdout)
+        discard_from_now(stream)
         raise result_error(problem) from problem
 
 

@@ -125,7 +125,7 @@ def _search(options: argparse.Namespace) -> int:
             trials=options.trials,
             space=options.space,
             recipe=chosen_recipe(options),
-            model_options=chosen_options(options.model_options),
+            model_options=chosen_options(options.model, options.model_options),
             seed=options.seed,
             prune=options.prune,
             fresh_seeds=options.fresh_seeds,
@@ -154,7 +154,7 @@ def _learning_rate_range(options: argparse.Namespace) -> int:
     from fmnistlab.models.registry import create_model
     from fmnistlab.training.rate_range import learning_rate_range
 
-    recipe, chosen = chosen_recipe(options), chosen_options(options.model_options)
+    recipe, chosen = chosen_recipe(options), chosen_options(options.model, options.model_options)
     config = ExperimentConfig(
         model=options.model, data=options.data, train=options.train, test=options.test
     )

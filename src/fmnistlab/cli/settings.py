@@ -129,13 +129,18 @@ def add_recipe_options(parser: argparse.ArgumentParser, whose: str) -> None:
         )
 
 
-def chosen_options(words: Sequence[str]) -> dict[str, Any]:
+def chosen_options(model: str, words: Sequence[str]) -> dict[str, Any]:
     """Returns the options of a model that `--model-option` gives.
 
     Raises:
         ConfigurationError: a word is no option, or a name is there twice.
+        FmnistlabError: as of `check_written_options`.
     """
-    return parse_assignments(words, "--model-option", item="option", example="hidden=64")
+    from fmnistlab.models.registry import check_written_options
+
+    found = parse_assignments(words, "--model-option", item="option", example="hidden=64")
+    check_written_options(model, found)
+    return found
 
 
 def chosen_recipe(options: argparse.Namespace) -> Recipe:

@@ -128,7 +128,7 @@ def _train(options: argparse.Namespace) -> int:
     _check_numbers(options)
     config = ExperimentConfig(
         model=options.model,
-        model_options=chosen_options(options.model_options),
+        model_options=chosen_options(options.model, options.model_options),
         data=options.data,
         train=options.train,
         test=options.test,

@@ -131,11 +131,17 @@ def resident_tensors(data: object) -> tuple[Tensor, Tensor] | None:
 
 
 def _balanced_shares(labels: Tensor) -> Tensor:
-    """Returns 1 / images of its class for each item."""
-    numbers = labels if labels.ndim == 1 else labels.argmax(dim=1)
-    _, place, counts = torch.unique(numbers.cpu(), return_inverse=True, return_counts=True)
+    """Returns 1 / images of its class for each item, 0 for one whose label is no class.
+
+    Raises:
+        ConfigurationError: none is.
+    """
+    numbers = (labels if labels.ndim == 1 else labels.argmax(dim=1)).cpu()
+    if not bool((numbers >= 0).any()):
+        raise ConfigurationError('sampling="balanced" needs images, and no label is a class.')
+    _, place, counts = torch.unique(numbers, return_inverse=True, return_counts=True)
     shares: Tensor = counts.to(torch.float64)[place].reciprocal()
-    return shares
+    return shares.where(numbers >= 0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,7 +255,7 @@ class ResidentBatches(_CutBatches):
 
     def example(self) -> Batch:
         """Returns the first few items."""
-        return as_batch(self._images[:EXAMPLE_SIZE], self._labels[:EXAMPLE_SIZE])
+        return self._cut(0, EXAMPLE_SIZE)
 
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yields each item once, in the order of this epoch, augmented."""
@@ -269,8 +275,11 @@ class ResidentBatches(_CutBatches):
     def evaluation_batches(self, *, in_order: bool = False) -> Iterator[Batch]:
         """Yields each item once, always in the order of the data set."""
         for start in range(0, self.count, EVALUATION_BATCH_SIZE):
-            stop = start + EVALUATION_BATCH_SIZE
-            yield as_batch(self._images[start:stop], self._labels[start:stop])
+            yield self._cut(start, start + EVALUATION_BATCH_SIZE)
+
+    def _cut(self, start: int, stop: int) -> Batch:
+        """Returns copies, as a loader would: a model or a loss may write into what it is given."""
+        return as_batch(self._images[start:stop].clone(), self._labels[start:stop].clone())
 
 
 class DatasetBatches(_CutBatches):

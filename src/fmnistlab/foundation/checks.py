@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import numbers
+from typing import TypeVar
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.wording import setting
+
+_Kind = TypeVar("_Kind")
 
 _LONGEST = 60
 _HUGE_BITS = 128
@@ -73,6 +76,23 @@ def number(
     words = {"from": least, "above": above, "up to": most, "below": below}
     limits = [f"{word} {limit:g}" for word, limit in words.items() if limit is not None]
     raise refused(name, value, " ".join(["a finite number", " and ".join(limits)]))
+
+
+def instance_of(name: str, value: object, kind: type[_Kind], wanted: str) -> _Kind:
+    """Returns a setting, if it is an object of a class.
+
+    Args:
+        name: of the setting, for the message.
+        value: anything.
+        kind: the class.
+        wanted: what it may be, for the message.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(value, kind):
+        raise refused(name, value, wanted)
+    return value
 
 
 def refused(name: str, value: object, wanted: str) -> ConfigurationError:

@@ -42,7 +42,7 @@ def _measured(
     meter = Meter(weights)
     scores: list[Tensor] = []
     labels: list[Tensor] = []
-    with evaluation_mode(model), torch.inference_mode():
+    with evaluation_mode(model), torch.no_grad():
         for batch in batches:
             logits = _logits(model, batch.images, average_flips=average_flips)
             meter.add(loss(logits, batch.labels), logits, batch.labels)
@@ -124,7 +124,7 @@ def predict(
     Raises:
         ConfigurationError: images cannot be mirrored.
     """
-    with evaluation_mode(model), torch.inference_mode():
+    with evaluation_mode(model), torch.no_grad():
         scores = (_logits(model, batch.images, average_flips=average_flips) for batch in batches)
         probabilities = [torch.softmax(logits, dim=1).cpu() for logits in scores]
     joined = torch.cat(probabilities).to(torch.float32).clone()

@@ -19,7 +19,7 @@ from fmnistlab.data.batch import Batch, BatchSource
 from fmnistlab.data.batches import Data, batch_source
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation import html
-from fmnistlab.foundation.checks import number, whole_number
+from fmnistlab.foundation.checks import instance_of, number, whole_number
 from fmnistlab.foundation.global_random import isolated_randomness
 from fmnistlab.models.seeded import ModelMaker, seeded_model
 from fmnistlab.training.device import choose_device, named_memory_errors
@@ -27,7 +27,7 @@ from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.recipes.class_weights import with_class_weights
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
-from fmnistlab.training.recipes.setting_checks import BALANCED
+from fmnistlab.training.recipes.setting_checks import A_RECIPE, BALANCED
 from fmnistlab.training.steps.eager import TrainingStep
 
 MOST_STEPS: Final = 1000
@@ -151,6 +151,7 @@ def learning_rate_range(
     low = number("low", low, above=0)
     high = number("high", high, above=low)
     steps = whole_number("steps", steps, least=_FEWEST, most=MOST_STEPS)
+    instance_of("recipe", recipe, Recipe, A_RECIPE)
     seed, chosen = seeding.checked_seed(seed), choose_device(device)
     made = copy.deepcopy(model) if isinstance(model, nn.Module) else seeded_model(model, seed)
     source = batch_source(

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from fmnistlab import seeding
 from fmnistlab.data.batches import Data, resident_tensors
 from fmnistlab.errors import ConfigurationError
-from fmnistlab.foundation.checks import refused, whole_number
+from fmnistlab.foundation.checks import instance_of, refused, whole_number
 from fmnistlab.foundation.worker_processes import leave_missing_folder, retirement_untold
 from fmnistlab.models.registry import register_model, registered_factory
 from fmnistlab.models.seeded import ModelMaker, make_model, seeded_model
@@ -28,7 +28,7 @@ from fmnistlab.training.device import choose_device
 from fmnistlab.training.execution import Execution
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
-from fmnistlab.training.recipes.setting_checks import checked_epochs
+from fmnistlab.training.recipes.setting_checks import A_RECIPE, checked_epochs
 from fmnistlab.training.stacked import fit_stacked
 from fmnistlab.training.steps.threads import MAX_THREADS, cpu_threads
 from fmnistlab.training.trainer import Trainer
@@ -82,6 +82,7 @@ def fit_seeds(
         CheckpointError: `checkpoints` holds those of other settings or other data.
     """
     seeds = _checked_seeds(seeds)
+    instance_of("recipe", recipe, Recipe, A_RECIPE)
     epochs = None if epochs is None else checked_epochs(epochs)
     n_jobs = checked_jobs(n_jobs)
     if isinstance(train, DataLoader):

@@ -65,7 +65,7 @@ def fit_stacked(
         ConfigurationError: the data or a setting is impossible.
         NonFiniteError: the mean loss of an epoch is not a finite number for some seed.
     """
-    _check(recipe)
+    _check(recipe, models[0])
     sources = [_source(train, seed, recipe, device) for seed in seeds]
     validation = None if valid is None else _source(valid, 0, recipe, device)
     trial = copy.deepcopy(models[0])
@@ -124,15 +124,20 @@ _STACKED: Final = frozenset(
 """Settings of a recipe that stacked trainings can have."""
 
 
-def _check(recipe: Recipe) -> None:
-    """Refuses a recipe with a setting that stacked trainings cannot have.
+def _check(recipe: Recipe, model: nn.Module) -> None:
+    """Refuses what stacked trainings cannot have.
 
     Raises:
-        ConfigurationError: it has one.
+        ConfigurationError: the recipe or the model has it.
     """
     changed = [name for name in changed_settings(recipe.describe()) if name not in _STACKED]
     if recipe.schedule == "plateau":
         changed.append('schedule="plateau"')
+    if not isinstance(recipe.optimizer, str):
+        # It would get parameters of one dimension more than it expects, and might tell by that.
+        changed.append("an optimizer of your own")
+    if len([*model.named_parameters(remove_duplicate=False)]) > len([*model.parameters()]):
+        changed.append(f"the weights that {type(model).__name__} has under several names")
     if changed:
         raise ConfigurationError(
             f"Stacked trainings cannot have {', '.join(changed)}; leave stacked out."

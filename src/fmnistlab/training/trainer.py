@@ -13,6 +13,7 @@ from torch.utils.data import TensorDataset
 from fmnistlab import seeding
 from fmnistlab.data.batch import BatchSource
 from fmnistlab.data.batches import Data, batch_source
+from fmnistlab.foundation.checks import instance_of
 from fmnistlab.foundation.foreign_words import FIT, TRAINER, foreign_words
 from fmnistlab.models.seeded import ModelMaker, seeded_model
 from fmnistlab.training.callbacks.base import Callback
@@ -44,7 +45,7 @@ from fmnistlab.training.loop.preparation import Preparation
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.named import CLASSIC
 from fmnistlab.training.recipes.recipe import Recipe
-from fmnistlab.training.recipes.setting_checks import BALANCED, checked_epochs
+from fmnistlab.training.recipes.setting_checks import A_RECIPE, BALANCED, checked_epochs
 from fmnistlab.training.records.history import History
 from fmnistlab.training.records.metrics import Metrics
 from fmnistlab.training.records.predictions import Predictions
@@ -98,7 +99,7 @@ class Trainer:
         metrics: GivenMetrics = (),
     ) -> None:
         self.model: nn.Module = model if isinstance(model, nn.Module) else seeded_model(model, seed)
-        self.recipe = recipe
+        self.recipe = instance_of("recipe", recipe, Recipe, A_RECIPE)
         self.seed: int = seeding.checked_seed(seed)
         self.execution: Execution = checked_execution(execution)
         self.executed: Executed | None = None
@@ -107,7 +108,7 @@ class Trainer:
         self.optimizer: torch.optim.Optimizer | None = None
         self.stop_reason: str | None = None
         self._placement = DevicePlacement(device)
-        self._dispatch = Dispatch([self._placement, HistoryRecorder(), *callbacks])
+        self._dispatch = Dispatch([self._placement, HistoryRecorder()], callbacks)
         self._device: torch.device | None = None
         self._preparation = Preparation()
         self._extra = ExtraMetrics(metrics)
@@ -292,7 +293,7 @@ class Trainer:
         return predict(self.model, batches, average_flips=average_flips)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes model, optimizer, recipe, history and counters into one file, without pickle.
+        """Writes all it takes to go on, with a fit or after it, into one file, without pickle.
 
         Args:
             path: the file, named `*.safetensors` by custom; an existing one is replaced. It is
@@ -305,7 +306,10 @@ class Trainer:
 
     def to_bytes(self) -> bytes:
         """Returns the content of the file that `save` writes."""
-        return self._capture().to_bytes()
+        if self._loop is None:
+            return (self._interrupted or self._capture()).to_bytes()
+        with self._loop.own_weights():
+            return self._capture().to_bytes()
 
     def _capture(self) -> Checkpoint:
         """Returns copies of everything a checkpoint holds; in a fit, also where that stands."""
@@ -330,7 +334,7 @@ class Trainer:
         cls,
         path: str | bytes | os.PathLike[str],
         *,
-        model: nn.Module | None = None,
+        model: nn.Module | ModelMaker | None = None,
         recipe: Recipe | None = None,
         device: str | torch.device = "auto",
         callbacks: Sequence[Callback] = (),
@@ -340,7 +344,7 @@ class Trainer:
 
         Args:
             path: a file that `save` wrote, or the bytes that `to_bytes` returned.
-            model: receives the weights; None makes the registered model that was saved.
+            model: as for `Trainer`, receives the weights; None makes the saved registered model.
             recipe: stands in for the saved one; needed if that held functions of your own.
             device: where to go on; see `DevicePlacement`.
             callbacks: watch the fits to come.

@@ -126,6 +126,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "counting": (Plain(counting()), "other images each time: it draws at random, so"),
     "in place": (Plain(lambda x, u: x.mul_(0.5)), "changes what it is given; return new images"),
     "numbers in place": (Plain(lambda x, u: x + u.mul_(0.5).sum()), "changes what it is given"),
+    "not finite": (Plain(lambda x, u: x / 0), "Plain makes values that are not finite of images"),
+    "raises": (
+        Plain(lambda x, u: dict[str, Any]()["key"]),
+        "The augmentation Plain fails: KeyError: 'key'",
+    ),
+    "gradient": (Plain(lambda x, u: x * torch.ones(1, requires_grad=True)), "has a gradient"),
     "no tensor": (Plain(lambda x, u: None), "gives NoneType, no tensor"),
     "shape": (Plain(lambda x, u: x[..., 1:]), r"images of shape \(6, 1, 28, 28\) .* \(6, 1, 28"),
     "epoch": (EachEpoch(lambda x, u: x[..., 1:]), r"EachEpoch makes of .* \(6, 1, 28, 27\)"),

@@ -246,3 +246,55 @@ def test_a_callback_whose_state_cannot_be_kept_is_named(tmp_path: Path) -> None:
         ConfigurationError, match=r"\['callbacks'\]\['Keeps'\]\['nested'\]\[\(1, 2\)\]\[0\] is"
     ):
         Trainer(tiny_noisy(), callbacks=watching).fit(tiny_set())
+
+
+class Counting(torch.optim.SGD):
+    """Keeps a count and averages where no state_dict finds them."""
+
+    def __init__(self, params: Any, lr: float = 0.05) -> None:
+        super().__init__(params, lr)
+        self.count = 0
+        self.averages: list[Tensor] = []
+        self.name = "counting"
+        self.nothing = None
+
+    def step(self, closure: Any = None) -> Any:
+        self.count += 1
+        if not self.averages:
+            self.averages = [p.detach().clone() for p in self.param_groups[0]["params"]]
+        return super().step(closure)
+
+
+class InPlace(torch.optim.SGD):
+    """Changes a tensor that it had from the beginning."""
+
+    def __init__(self, params: Any, lr: float = 0.05) -> None:
+        super().__init__(params, lr)
+        self.buffers = {"a": [torch.zeros(3)]}
+
+    def step(self, closure: Any = None) -> Any:
+        self.buffers["a"][0] += 1
+        return super().step(closure)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (Counting, "Counting keeps averages, count in attributes"),
+        (InPlace, "InPlace keeps buffers in attributes"),
+        (torch.optim.Adam, ""),
+        (torch.optim.LBFGS, ""),
+        (Odd, ""),
+    ],
+)
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_what_an_optimizer_keeps_beside_its_state_is_told(
+    make: Callable[..., torch.optim.Optimizer],
+    told: str,
+    schedule: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recipe = Recipe(epochs=1, batch_size=8, optimizer=make, schedule=schedule)
+    Trainer(tiny_noisy(), recipe, device="cpu").fit(tiny_set())
+    assert ("in attributes" in caplog.text) == bool(told)
+    assert told in caplog.text

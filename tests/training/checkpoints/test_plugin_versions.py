@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.plugin_factory import Plugin, installed
 from tests.tiny import tiny_linear, tiny_set
 
-from fmnistlab.callbacks import Checkpointing
+from fmnistlab.callbacks import Callback, Checkpointing, EpochRecord, Run
 from fmnistlab.cli.main import run as command
 from fmnistlab.experiments import ExperimentConfig, run_experiment
 from fmnistlab.experiments.verification import verify_run
@@ -142,3 +144,53 @@ def test_a_run_that_goes_on_with_another_version_tells_of_it(
         run_experiment(config)
     text = told(caplog)
     assert "goes on with model of acme 1.1 (acme:Net) instead of acme 1.0 (acme:Net)" in text
+
+
+CODE = """
+import dataclasses
+import torch
+
+@dataclasses.dataclass(frozen=True)
+class Darken:
+    strength: float = 0.5
+    draws = 0
+
+    def __call__(self, images, uniform):
+        return images * {factor}
+
+def loss(logits, labels):
+    return torch.nn.functional.cross_entropy(logits, labels) * {factor}
+
+def optimizer(parameters):
+    return torch.optim.SGD(parameters, {factor})
+"""
+
+
+@pytest.mark.parametrize("setting", ["augmentation", "loss", "optimizer"])
+def test_code_of_a_recipe_that_has_changed_is_told_when_a_fit_goes_on(
+    setting: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stop(Exception):  # noqa: N818 - it is no error
+        pass
+
+    class Stops(Callback):
+        def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+            raise Stop
+
+    def fit(version: str, factor: str, *callbacks: Callback, **settings: Any) -> None:
+        source = CODE.replace("{factor}", factor)
+        found = Plugin("darker", {}, source=source, version=version)
+        with installed(tmp_path / version, found):
+            module = importlib.import_module("darker")
+            code = [module.Darken()] if setting == "augmentation" else getattr(module, setting)
+            recipe = RECIPE.replace(epochs=2, **{setting: code})
+            trainer = Trainer("linearnet", recipe, device="cpu", callbacks=callbacks)
+            trainer.fit(tiny_set(), **settings)
+
+    folder = tmp_path / "kept"
+    with pytest.raises(Stop):
+        fit("1.0", "0.5", Checkpointing(folder, every_steps=3), Stops())
+    fit("1.1", "0.5", resume_from=folder)
+    assert "another environment" not in told(caplog)
+    fit("1.2", "0.25", resume_from=folder)
+    assert "another environment (code of darker" in told(caplog)

@@ -140,3 +140,51 @@ def test_an_optimizer_of_ones_own_has_its_own_rates() -> None:
         parameter_rules=(ParameterRule(frozen_epochs=1),),
     )
     assert len(frozen.make_optimizer(tiny_linear()).param_groups) == 1
+
+
+def test_what_was_frozen_stays_so_and_all_is_as_it_was_afterwards() -> None:
+    model, watch = tiny_noisy(), Frozen()
+    model.get_parameter("0.weight").requires_grad_(False)
+    first = model.get_parameter("0.weight").detach().clone()
+    recipe = Recipe(
+        epochs=2,
+        batch_size=8,
+        parameter_rules=(
+            ParameterRule(match="0.*", frozen_epochs=1),
+            ParameterRule(match="1.*", frozen_epochs=5),
+        ),
+    )
+    trainer = Trainer(model, recipe, device="cpu", callbacks=[watch])
+    trainer.fit(tiny_set())
+    norms = {"1.weight", "1.bias"}
+    assert watch.frozen == [{"0.weight", "0.bias", *norms}, {"0.weight", *norms}]
+    assert torch.equal(model.get_parameter("0.weight"), first)
+    assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["0.weight"]
+
+
+def test_a_fit_that_fails_thaws_what_it_froze_and_so_does_a_file_of_its_middle() -> None:
+    kept: list[bytes] = []
+
+    class Fails(Callback):
+        def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
+            kept.append(trainer.to_bytes())
+            raise ArithmeticError
+
+    rule = ParameterRule(match="*bias", frozen_epochs=3)
+    recipe = Recipe(batch_size=8, parameter_rules=(rule,))
+    trainer = Trainer(tiny_linear(), recipe, device="cpu", callbacks=[Fails()])
+    with pytest.raises(ArithmeticError):
+        trainer.fit(tiny_set())
+    loaded = Trainer.load(kept[0], model=tiny_linear(), device="cpu")
+    for model in (trainer.model, loaded.model):
+        assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("execution", ["auto", "eager", "recorded"])
+def test_an_epoch_in_which_nothing_learns_is_refused(execution: Any) -> None:
+    model = tiny_linear()
+    model.get_parameter("1.bias").requires_grad_(False)
+    recipe = Recipe(parameter_rules=(ParameterRule(match="*.weight", frozen_epochs=1),))
+    with pytest.raises(ConfigurationError, match="Nothing learns in epoch 1: the parameter rules"):
+        Trainer(model, recipe, device="cpu", execution=execution).fit(tiny_set())
+    assert model.get_parameter("1.weight").requires_grad

@@ -10,13 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiny import same_weights, tiny_linear, tiny_noisy, tiny_set
+from tests.tiny import same_weights, tiny_linear, tiny_set
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fmnistlab import fit_seeds
-from fmnistlab.callbacks import BatchResult, BestWeights, Callback, EpochRecord, Run
+from fmnistlab.callbacks import Callback, Run
 from fmnistlab.data.batches import batch_source
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.recipes import Recipe
@@ -47,6 +46,12 @@ def by_hand(
             optimizer.step()
             after(model)
     return model
+
+
+def tied() -> nn.Sequential:
+    first, second = nn.Linear(784, 784), nn.Linear(784, 784)
+    second.weight = first.weight
+    return nn.Sequential(nn.Flatten(), first, second, nn.Linear(784, 10))
 
 
 def trained(recipe: Recipe, execution: Any = "eager", *callbacks: Callback) -> Trainer:
@@ -190,86 +195,18 @@ def test_what_a_stack_of_models_cannot_have_is_refused_by_name(name: str) -> Non
         )
 
 
-# --- averaged weights -----------------------------------------------------------------------------
-
-
-class EachStep(Callback):
-    """Averages by torch's own class, and notes the weights that callbacks see."""
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-        self.average: AveragedModel | None = None
-        self.ends: list[dict[str, torch.Tensor]] = []
-
-    def on_batch_end(self, run: Run, result: BatchResult) -> None:
-        if self.average is None:
-            mix = get_ema_multi_avg_fn(self.decay)
-            self.average = AveragedModel(run.model, multi_avg_fn=mix, use_buffers=True)
-        self.average.update_parameters(run.model)
-
-    def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
-        assert self.average is not None
-        assert same_floats(run.model, self.average.module)
-
-
-def same_floats(one: nn.Module, other: nn.Module) -> bool:
-    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs if a.is_floating_point())
-
-
-@pytest.mark.parametrize("make", [tiny_linear, tiny_noisy])
-def test_the_average_is_torchs(make: Callable[[], nn.Module]) -> None:
-    watch = EachStep(0.9)
-    recipe = BASE.replace(ema_decay=0.9)
-    trainer = Trainer(make(), recipe, device="cpu", execution="eager", callbacks=[watch])
-    history = trainer.fit(tiny_set(), tiny_set(20, seed=3))
-    assert watch.average is not None
-    assert same_floats(trainer.model, watch.average.module)
-    # What was validated last is what the model has now.
-    assert trainer.evaluate(tiny_set(20, seed=3)).loss == history[-1].val_loss
-
-
-def test_a_recorded_step_averages_the_same_weights() -> None:
-    recipe = BASE.replace(ema_decay=0.8)
-    eager, recorded = trained(recipe, "eager"), trained(recipe, "recorded")
-    assert recorded.executed == "recorded"
-    for one, other in zip(eager.model.parameters(), recorded.model.parameters(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-
-
-def test_the_steps_themselves_are_those_without_an_average() -> None:
-    with_average, without = (
-        trained(BASE.replace(ema_decay=0.8), "recorded"),
-        trained(BASE, "recorded"),
-    )
-    assert [row.loss for row in with_average.history] == [row.loss for row in without.history]
-    assert not same_weights(with_average.model, without.model)
-    assert with_average.optimizer is not None
-    assert without.optimizer is not None
-    state, other = (
-        t.optimizer.state_dict()["state"] for t in (with_average, without) if t.optimizer
-    )
-    assert all(torch.equal(state[n]["exp_avg"], other[n]["exp_avg"]) for n in state)
-
-
-def test_the_best_weights_are_those_that_were_validated() -> None:
-    best = BestWeights()
-    trainer = trained(BASE.replace(ema_decay=0.8, epochs=4, learning_rate=0.3), "eager", best)
-    assert best.best_epoch is not None
-    wanted = trainer.history[best.best_epoch - 1].val_loss
-    assert trainer.evaluate(tiny_set(20, seed=3)).loss == wanted
-
-
-def test_what_a_callback_does_to_the_average_stays() -> None:
-    class Halve(Callback):
-        uses_model = False
-
-        def on_epoch_end(self, run: Run, record: EpochRecord) -> None:
-            with torch.no_grad():
-                run.model.get_parameter("1.bias").zero_()
-
-    trainer = trained(BASE.replace(ema_decay=0.8, epochs=1), "eager", Halve())
-    assert not bool(trainer.model.get_parameter("1.bias").any())
+@pytest.mark.parametrize(
+    ("recipe", "make", "reason"),
+    [
+        (BASE.replace(optimizer=torch.optim.SGD), tiny_linear, "an optimizer of your own"),
+        (BASE, tied, "the weights that Sequential has under several names"),
+    ],
+)
+def test_a_stack_takes_no_optimizer_that_sees_dimensions_and_no_tied_weights(
+    recipe: Recipe, make: Callable[[], nn.Module], reason: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"Stacked trainings cannot have {reason}"):
+        fit_seeds(make, tiny_set(), seeds=[0, 1], recipe=recipe, stacked=True, device="cpu")
 
 
 # --- classes --------------------------------------------------------------------------------------
@@ -348,3 +285,36 @@ def test_balanced_sampling_needs_labels_that_are_known() -> None:
     with pytest.raises(ConfigurationError, match="WeightedRandomSampler"):
         Trainer(tiny_linear(), recipe).fit(torch.utils.data.DataLoader(tiny_set()))
     Trainer(tiny_linear(), recipe).fit(tiny_set(), torch.utils.data.DataLoader(tiny_set()))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"class_weights": (0.0, *[1.0] * 9), "label_smoothing": 0.1},
+        {"loss": nn.CrossEntropyLoss(torch.arange(10.0), label_smoothing=0.1)},
+    ],
+)
+def test_a_class_that_weighs_nothing_is_not_smoothed_in_parts(settings: dict[str, Any]) -> None:
+    trained(BASE.replace(**settings))
+    with pytest.raises(ConfigurationError, match="accumulation_steps is 2, and a class weight of"):
+        trained(BASE.replace(**settings, accumulation_steps=2))
+
+
+@pytest.mark.parametrize("make", [np.array, torch.tensor, tuple])
+def test_class_weights_may_be_any_row_of_numbers(make: Callable[..., Any]) -> None:
+    weights = [0.5, *[1.0] * 9]
+    assert Recipe(class_weights=make(weights)).class_weights == tuple(weights)
+
+
+def test_balanced_sampling_never_draws_what_has_no_class() -> None:
+    images, labels = tiny_set(60, classes=3).tensors
+    labels = labels.clone()
+    labels[::2] = -100
+    data = torch.utils.data.TensorDataset(images, labels)
+    source = batch_source(data, device=torch.device("cpu"), batch_size=8, balanced=True)
+    drawn = torch.cat([batch.labels for batch in source.training_batches(1)])
+    assert len(drawn) == 60
+    assert bool((drawn >= 0).all())
+    labels[:] = -100
+    with pytest.raises(ConfigurationError, match="no label is a class"):
+        batch_source(data, device=torch.device("cpu"), batch_size=8, balanced=True)

@@ -31,9 +31,9 @@ def check_augmentations(
         seed: of the uniform numbers they are tried with.
 
     Raises:
-        ConfigurationError: one gives other images the second time, draws from a random generator,
-            changes its input in place, gives another shape or type than it got, or says of itself
-            what cannot be.
+        ConfigurationError: one fails, gives other images the second time, draws from a random
+            generator, changes its input in place, gives another shape or type than it got, values
+            that are not finite or have a gradient, or says of itself what cannot be.
     """
     with isolated_randomness(seed, images.device):
         for number, change in enumerate(augmentations):
@@ -73,7 +73,12 @@ def _tried(change: Augmentation, images: Tensor, uniform: Tensor, epoch: int) ->
     name = type(change).__qualname__
     given, draws = images.clone(), uniform.clone()
     before = _generators(change, images.device)
-    changed = [applied(change, given, draws, epoch) for _ in range(_TRIALS)]
+    try:
+        changed = [applied(change, given, draws, epoch) for _ in range(_TRIALS)]
+    except Exception as error:
+        raise ConfigurationError(
+            f"The augmentation {name} fails: {type(error).__name__}: {error}"
+        ) from error
     found = changed[0]
     if not _same(given, images) or not _same(draws, uniform):
         raise ConfigurationError(
@@ -88,6 +93,14 @@ def _tried(change: Augmentation, images: Tensor, uniform: Tensor, epoch: int) ->
         raise ConfigurationError(
             f"The augmentation {name} makes of {wanted[0]} images of shape {wanted[1]} {made[0]} "
             f"ones of shape {made[1]}; both must stay as they are."
+        )
+    if found.requires_grad:
+        raise ConfigurationError(
+            f"What the augmentation {name} gives has a gradient; compute it under torch.no_grad()."
+        )
+    if not bool(found.isfinite().all()):
+        raise ConfigurationError(
+            f"The augmentation {name} makes values that are not finite of images that are."
         )
     after = _generators(change, images.device)
     drawn = [where for where in after if after[where] != before.get(where)]

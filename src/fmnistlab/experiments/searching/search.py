@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -278,7 +279,9 @@ def _write_recipe(plan: TrialPlan, best: SearchTrial) -> None:
     own = plan.config(best.number, best.settings)
     text = own.recipe.to_toml()
     if own.model_options:
-        text = f"# model options: {format_assignments(own.model_options)}\n{text}"
+        words = [format_assignments({n: value}) for n, value in own.model_options.items()]
+        told = " ".join(f"--model-option {shlex.quote(word)}" for word in words)
+        text = f"# model options: {told}\n{text}"
     SEARCHES.write_text(plan.folder, "best.toml", text)
 
 

@@ -19,7 +19,12 @@ from fmnistlab.foundation.checks import number, shown
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.wording import spoken
 from fmnistlab.models.options import refusal
-from fmnistlab.models.registry import create_model, load_model, model_options
+from fmnistlab.models.registry import (
+    check_written_options,
+    create_model,
+    load_model,
+    model_options,
+)
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.training.recipes.changes import changed_recipe
 from fmnistlab.training.recipes.file import read_settings
@@ -175,6 +180,7 @@ def fitted_space(space: Space, recipe: Recipe, model: str, options: Mapping[str,
                 continue
             maker = functools.partial(create_model, model, **{**options, option: value})
             try:
+                check_written_options(model, {option: value})
                 seeded_model(maker, 0)
             except FmnistlabError as error:
                 raise ConfigurationError(f"{source}: {error}") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +111,8 @@ def run_task(task: Task) -> Outcome:
     if task.process == os.getpid():
         return _run(task)
     leave_missing_folder()
-    with kept_warnings() as warnings:  # the process that asked has handlers for them
+    # The process that asked has handlers for warnings, and prints results.
+    with kept_warnings() as warnings, contextlib.redirect_stdout(sys.stderr):
         outcome = _run(task)
     return dataclasses.replace(outcome, warnings=tuple(warnings))
 

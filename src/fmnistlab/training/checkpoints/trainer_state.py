@@ -16,10 +16,12 @@ from fmnistlab.data.augmentation.description import unoffered
 from fmnistlab.errors import (
     CheckpointDamagedError,
     CheckpointError,
+    ConfigurationError,
     ModelLoadError,
     ModelNameClashError,
     UnknownModelError,
 )
+from fmnistlab.foundation.checks import shown
 from fmnistlab.foundation.logger import get_logger
 from fmnistlab.foundation.wording import setting, spoken
 from fmnistlab.models.registry import (
@@ -29,6 +31,7 @@ from fmnistlab.models.registry import (
     model_reference,
     names_code,
 )
+from fmnistlab.models.seeded import ModelMaker, make_model
 from fmnistlab.seeding import checked_seed
 from fmnistlab.training.checkpoints.arrangement import Arrangement
 from fmnistlab.training.checkpoints.file import (
@@ -39,7 +42,9 @@ from fmnistlab.training.checkpoints.file import (
 from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.execution import Execution, checked_execution
+from fmnistlab.training.recipes.code_files import code_hashes
 from fmnistlab.training.recipes.described import code_in
+from fmnistlab.training.recipes.parameter_rules import thaw
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.records.history import History
 from fmnistlab.version import __version__
@@ -86,9 +91,13 @@ class TrainerState(NamedTuple):
 
 
 def capture_trainer(saved: TrainerState) -> Checkpoint:
-    """Returns copies of all that a checkpoint file holds."""
+    """Returns copies of all that a checkpoint file holds.
+
+    Raises:
+        ConfigurationError: see `model_state`.
+    """
     model, optimizer = saved.model, saved.optimizer
-    tensors = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
+    tensors = {_MODEL + name: tensor for name, tensor in model_state(model).items()}
     if optimizer is not None:
         tensors |= {_OPTIMIZER + name: t for name, t in optimizer.packed.tensors.items()}
     state = {
@@ -105,7 +114,7 @@ def capture_trainer(saved: TrainerState) -> Checkpoint:
         "history": saved.history.to_json(),
         "optimizer": None if optimizer is None else optimizer.to_json(),
         "fit": None,
-        "environment": present_environment(saved.device),
+        "environment": present_environment(saved.device, saved.recipe),
     }
     if saved.fit is not None:
         of_fit, state["fit"] = saved.fit.pack()
@@ -113,24 +122,48 @@ def capture_trainer(saved: TrainerState) -> Checkpoint:
     return Checkpoint(copied(tensors), state)
 
 
-def present_environment(device: torch.device | None) -> dict[str, str]:
+def model_state(model: nn.Module) -> dict[str, Tensor]:
+    """Returns what a checkpoint keeps of a model: all that its `state_dict` returns.
+
+    Raises:
+        ConfigurationError: some of it is no tensor, as `get_extra_state` may return it.
+    """
+    state: dict[str, object] = dict(model.state_dict())
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ConfigurationError(
+                f"{type(model).__name__} cannot be kept in a checkpoint: {name} of its "
+                f"state_dict() is {shown(value)}, and no tensor. Let get_extra_state return one, "
+                "or keep it in a buffer."
+            )
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def present_environment(device: torch.device | None, recipe: Recipe) -> dict[str, str]:
     """Returns what the bits of a training depend on besides data, recipe and seed.
 
     Args:
         device: where it runs; None if that is not decided yet.
+        recipe: its code is known by its files.
     """
     return {
         "fmnistlab": __version__,
         "torch": str(torch.__version__),
         "device": "unknown" if device is None else device.type,
         "threads": str(torch.get_num_threads()),
+        **code_hashes(recipe),
     }
 
 
-def warn_of_other_environment(saved: Mapping[str, str], device: torch.device) -> None:
+def warn_of_other_environment(
+    saved: Mapping[str, str], device: torch.device, recipe: Recipe
+) -> None:
     """Logs how this process differs from the one that wrote a checkpoint."""
-    now = present_environment(device)
-    differing = [f"{name} {old} -> {now[name]}" for name, old in saved.items() if old != now[name]]
+    now = present_environment(device, recipe)
+    pairs = [
+        (name, saved.get(name, "unknown"), now.get(name, "unknown")) for name in {**saved, **now}
+    ]
+    differing = [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
     if differing:
         _logger.warning(
             "going on in another environment (%s): the last bits may differ", ", ".join(differing)
@@ -159,7 +192,7 @@ def warn_of_other_code(then: ModelOrigin, now: ModelOrigin, source: object) -> N
 def read_trainer_state(
     data: bytes,
     path: str | os.PathLike[str],
-    model: nn.Module | None,
+    model: nn.Module | ModelMaker | None,
     recipe: Recipe | None,
 ) -> TrainerState:
     """Reads what `capture_trainer` returned.
@@ -167,7 +200,8 @@ def read_trainer_state(
     Args:
         data: the content of the file.
         path: the file, for messages.
-        model: receives the weights; if None, the registered model that was saved is made anew.
+        model: receives the weights, or makes what does; if None, the registered model that was
+            saved is made anew.
         recipe: stands in for the saved one; needed if that held functions of the user's own.
 
     Raises:
@@ -178,6 +212,10 @@ def read_trainer_state(
         AugmentationLoadError: an installed package offers an augmentation that cannot be loaded.
     """
     checkpoint = decode_checkpoint(data, path)
+    if model is not None and not isinstance(model, nn.Module):
+        # The weights are about to be overwritten, so making them must not use up randomness.
+        with torch.random.fork_rng(devices=[]):
+            model = make_model(model)
     try:
         return _rebuilt(checkpoint, path, model, recipe)
     except (CheckpointError, UnknownModelError, ModelLoadError, ModelNameClashError):
@@ -250,6 +288,7 @@ def _rebuilt(
     fit = None
     if state["fit"] is not None:
         fit = FitState.unpack(_strip(checkpoint.tensors, _FIT), state["fit"])
+        thaw(model, recipe.parameter_rules, fit.began.frozen)  # as at the end of each fit
     return TrainerState(
         model,
         recipe,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from fmnistlab.foundation.checks import refused
 from fmnistlab.foundation.terminal import describe
 from fmnistlab.training.callbacks.base import HOOKS, Callback, check_callback
 from fmnistlab.training.callbacks.run import Run
@@ -17,16 +18,20 @@ class Dispatch:
     """Calls hooks in the order of the callbacks; those that none overrides cost nothing.
 
     Args:
-        callbacks: all callbacks of a trainer, the trainer's own first.
+        own: callbacks of the trainer, which come first.
+        given: those that the trainer was given.
 
     Raises:
-        ConfigurationError: one of them is no callback; see `check_callback`.
+        ConfigurationError: one of them is no callback, see `check_callback`; or there is no list.
     """
 
-    def __init__(self, callbacks: Sequence[Callback]) -> None:
+    def __init__(self, own: Sequence[Callback], given: Sequence[Callback] = ()) -> None:
+        if not isinstance(given, Iterable):
+            raise refused("callbacks", given, "a list of callbacks")
+        callbacks = (*own, *given)
         for callback in callbacks:
             check_callback(callback)
-        self._callbacks = tuple(callbacks)
+        self._callbacks = callbacks
         self._listeners: dict[str, list[Callable[..., None]]] = {
             hook: [
                 getattr(callback, hook)

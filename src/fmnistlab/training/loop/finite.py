@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fmnistlab.errors import NonFiniteError
-from fmnistlab.training.steps.eager import TrainingStep
+from fmnistlab.foundation.wording import setting
+from fmnistlab.training.recipes.loss_weights import LabelWeights
+from fmnistlab.training.steps.eager import StepResult, TrainingStep
 
 STEPS_BETWEEN_LOSSES = 100
 """Training steps between two looks at the loss on an accelerator, where each waits for the device;
@@ -30,31 +32,44 @@ class FiniteCheck:
         model: that is trained.
         optimizer: whose learning rate is told.
         device: where the model is.
+        weights: by which the loss takes its mean; see `label_weights`.
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        device: torch.device,
+        weights: LabelWeights,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
+        self._label_weights = weights
         on_cpu = device.type == "cpu"
         self._between_losses = 1 if on_cpu else STEPS_BETWEEN_LOSSES
         self._between_weights = STEPS_BETWEEN_WEIGHTS if on_cpu else STEPS_BETWEEN_LOSSES
 
-    def after_step(self, step: TrainingStep, loss: Tensor, epoch: int, number: int) -> None:
-        """Checks the weights when a check is due.
+    def after_step(self, step: TrainingStep, result: StepResult, epoch: int, number: int) -> None:
+        """Checks loss and weights when a check is due.
 
         Args:
             step: what made the step.
-            loss: mean loss of the batch.
+            result: of the step.
             epoch: number of the epoch, from 1.
             number: number of the step over all epochs, from 1.
 
         Raises:
             NonFiniteError: the loss, a gradient or a weight is not finite.
         """
-        if number % self._between_losses == 0 and not math.isfinite(loss):
-            raise self._error(f"the training loss is {float(loss)}", epoch, number)
+        if number % self._between_losses == 0 and not math.isfinite(result.loss):
+            labels = result.labels
+            if not self._label_weights.of_batches(labels, [len(labels)]).any():
+                raise NonFiniteError(
+                    f"Epoch {epoch}, step {number}: no label in this batch counts, because the "
+                    "loss ignores it or its class weighs 0, so the mean loss is that of nothing. "
+                    f"Use a larger {setting('batch_size')}, or leave such images out."
+                )
+            raise self._error(f"the training loss is {float(result.loss)}", epoch, number)
         if number % self._between_weights == 0:
             self.check_sum(step, epoch, number)
 

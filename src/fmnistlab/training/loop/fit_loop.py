@@ -6,9 +6,9 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from fmnistlab import seeding
 from fmnistlab.data.batch import BatchSource
@@ -22,6 +22,7 @@ from fmnistlab.training.callbacks.run import BatchResult, Run, RunState
 from fmnistlab.training.checkpoints.arrangement import Arrangement
 from fmnistlab.training.checkpoints.file import Checkpoint
 from fmnistlab.training.checkpoints.fit_state import FitState, generator_states
+from fmnistlab.training.checkpoints.optimizer_attributes import AttributeWatch
 from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.device import named_memory_errors
 from fmnistlab.training.evaluation import evaluate_source
@@ -32,7 +33,7 @@ from fmnistlab.training.loop.finite import FiniteCheck
 from fmnistlab.training.loop.interruption import Interruption
 from fmnistlab.training.loop.resume_point import ResumePoint
 from fmnistlab.training.recipes.loss_weights import label_weights
-from fmnistlab.training.recipes.parameter_rules import freeze_for_epoch
+from fmnistlab.training.recipes.parameter_rules import ParameterRule, freeze_for_epoch, thaw
 from fmnistlab.training.records.epoch_record import EpochRecord
 from fmnistlab.training.records.meter import Meter
 from fmnistlab.training.records.metrics import Metrics
@@ -77,7 +78,9 @@ class FitLoop:
         self._began = self._arrangement() if resume is None else resume.fit.began
         self._epoch_began: Arrangement | None = None
         self._checked = False
-        self._finite = FiniteCheck(state.model, self._run.optimizer, self._run.device)
+        self._attributes = AttributeWatch(self._run.optimizer)
+        weights = label_weights(state.recipe.training_loss)
+        self._finite = FiniteCheck(state.model, self._run.optimizer, self._run.device, weights)
         finished = state.history[state.first_epoch - 1 :]
         self._explosion = ExplosionWatch(None if resume is None else resume.fit.start, finished)
         self._generators: list[Tensor] = []
@@ -103,6 +106,10 @@ class FitLoop:
         """Puts weights, gradients and optimizer state where torch has them."""
         self._step.write_back()
 
+    def close(self) -> None:
+        """Thaws what the recipe's rules have frozen."""
+        thaw(*self._ruled, self._began.frozen)
+
     def start(self) -> None:
         """Calls `on_fit_start`; callbacks of a fit that goes on learn where they were."""
         self._dispatch.call("on_fit_start", self._run)
@@ -116,7 +123,8 @@ class FitLoop:
 
         Raises:
             BaseException: whatever a callback raises.
-            ConfigurationError: the optimizer has a state that no checkpoint could keep.
+            ConfigurationError: the optimizer has a state that no checkpoint could keep, or the
+                recipe's rules freeze all that could learn.
             NonFiniteError: a loss, a gradient or a weight is not finite.
             DeviceMemoryError: the device has too little memory.
             KeyboardInterrupt, Terminated: a signal has arrived.
@@ -140,6 +148,11 @@ class FitLoop:
         """Lets the model have the averaged weights, if the recipe averages them."""
         average = self._step.average
         return contextlib.nullcontext() if average is None else average.lent()
+
+    def own_weights(self) -> contextlib.AbstractContextManager[None]:
+        """Lets the model have the weights that training goes on from, not their average."""
+        average = self._step.average
+        return contextlib.nullcontext() if average is None else average.taken_back()
 
     def _goes_on(self) -> bool:
         """Returns whether there is another epoch to train; one that has begun is finished first."""
@@ -190,7 +203,7 @@ class FitLoop:
             state.step += 1
             state.batch += 1
             state.meter.add(*result)
-            self._finite.after_step(self._step, result.loss, state.epoch, state.step)
+            self._finite.after_step(self._step, result, state.epoch, state.step)
             self._explosion.after_step(result.loss)
             self._check_optimizer()
             if listened:
@@ -203,9 +216,7 @@ class FitLoop:
         """Calls `on_epoch_start`; what it does to an epoch that goes on was done before."""
         within = resume if resume is not None and resume.fit.batch > 0 else None
         if within is None:
-            freeze_for_epoch(
-                self._state.model, self._state.recipe.parameter_rules, self._state.epoch
-            )
+            freeze_for_epoch(*self._ruled, self._state.epoch, self._began.frozen)
             self._epoch_began = self._arrangement()
         else:
             self._epoch_began = within.fit.epoch_began
@@ -218,14 +229,19 @@ class FitLoop:
     def _restore(self, resume: ResumePoint) -> None:
         resume.restore(self._state, self._step, self._plateau, self._dispatch)
 
+    @property
+    def _ruled(self) -> tuple[nn.Module, Sequence[ParameterRule]]:
+        return self._state.model, self._state.recipe.parameter_rules
+
     def _arrangement(self) -> Arrangement:
         return Arrangement.of(self._state.model, self._run.optimizer)
 
     def _check_optimizer(self) -> None:
-        """Refuses an optimizer that no checkpoint could keep once its state is there."""
+        """Refuses an optimizer that no checkpoint could keep once its state is there, or warns."""
         if not self._checked:
             state, optimizer = self._state, self._run.optimizer
             OptimizerState.of_optimizer(state.model, optimizer)
+            self._attributes.after_step()
             self._checked = True
 
     def _begin(self, fit: FitState | None) -> None:

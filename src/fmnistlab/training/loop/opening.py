@@ -20,6 +20,7 @@ from fmnistlab.training.checkpoints.optimizer_state import OptimizerState
 from fmnistlab.training.checkpoints.resume import check_data
 from fmnistlab.training.checkpoints.trainer_state import (
     TrainerState,
+    model_state,
     warn_of_other_environment,
 )
 from fmnistlab.training.device import warn_of_slow_precision
@@ -123,7 +124,7 @@ def opened_loop(
         _require_validation(recipe.plateau_metric, validation)
     state.steps_per_epoch = training.steps_per_epoch
     if resume is not None:
-        warn_of_other_environment(resume.trainer.environment, device)
+        warn_of_other_environment(resume.trainer.environment, device, recipe)
         check_data(resume.fit, data_names(training, validation))
     with isolated_randomness(seeding.derive_seed(state.seed, "build"), device):
         if recipe.class_weights == BALANCED:
@@ -135,11 +136,12 @@ def opened_loop(
             parts=recipe.accumulation_steps,
         )
         state.extra.check(preparation.for_images(model, training, device))
+        model_state(model)  # which refuses what no checkpoint could keep
         state.optimizer = _built_optimizer(state, saved, resume)
         warn_of_slow_precision(recipe.precision, device)
         step = _built_step(state, state.optimizer, execution, dispatch.watched_by)
         with contextlib.closing(step):
-            yield FitLoop(
+            loop = FitLoop(
                 *(state, dispatch, step),
                 training=training,
                 validation=validation,
@@ -147,6 +149,8 @@ def opened_loop(
                 resume=resume,
                 capture=capture,
             )
+            with contextlib.closing(loop):
+                yield loop
 
 
 def _require_validation(metric: str, validation: BatchSource | None) -> None:

@@ -66,8 +66,13 @@ class Preparation:
 
         Raises:
             ConfigurationError: likewise, or a batch will hold one image, from which the model
-                cannot learn.
+                cannot learn, or the losses of the parts do not add up to that of a batch.
         """
+        if parts > 1 and not label_weights(loss).adds_up:
+            raise ConfigurationError(
+                f"accumulation_steps is {parts}, and a class weight of 0 together with label "
+                "smoothing gives a batch another loss than its parts: leave one of the three out."
+            )
         for source in filter(None, data):
             self.for_labels(model, source, loss, device)
         _check_single_images(model, data[0], parts)
@@ -138,8 +143,8 @@ def _check_single_images(model: nn.Module, source: BatchSource, parts: int) -> N
         except ValueError as error:
             raise ConfigurationError(
                 f"A training batch will hold a single image, from which {entered[-1]} "
-                f"cannot learn: {error}. Use a larger {setting('batch_size')}, or "
-                "drop_last=True in a loader."
+                f"cannot learn: {error}. Use a larger {setting('batch_size')}, "
+                f"{'fewer accumulation_steps, ' if parts > 1 else ''}or drop_last=True in a loader."
             ) from error
 
 

@@ -28,10 +28,21 @@ class LabelWeights:
     Attributes:
         ignored: the label that does not count.
         of_classes: (classes,), or None if all weigh the same.
+        smoothed: whether the loss smoothes labels.
     """
 
     ignored: int = IGNORED
     of_classes: Tensor | None = None
+    smoothed: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the mean of a batch is made up of those of its parts, whatever labels they have.
+
+        Where a class weighs nothing, its images still have a part in what smoothes the labels, and
+        the mean of a batch without others is 0 / 0 or infinite.
+        """
+        return not self.smoothed or self.of_classes is None or bool((self.of_classes > 0).all())
 
     def counted(self, labels: Shaped[Tensor, "batch ..."]) -> Bool[Tensor, "batch"]:
         """Returns which labels count."""
@@ -71,7 +82,8 @@ def label_weights(loss: LossFunction) -> LabelWeights:
     kind, settings = _torch_loss(loss)
     if kind is None:
         return LabelWeights()
-    return LabelWeights(int(settings.get("ignore_index", IGNORED)), settings.get("weight"))
+    ignored, weights = settings.get("ignore_index", IGNORED), settings.get("weight")
+    return LabelWeights(int(ignored), weights, settings.get("label_smoothing", 0) > 0)
 
 
 def label_rule(loss: LossFunction, scores: int) -> LabelRule:
@@ -106,7 +118,8 @@ def _torch_loss(loss: LossFunction) -> tuple[object, dict[str, Any]]:
     inner, settings = _unwrapped(loss)
     kind = _KINDS.get(getattr(type(inner), "forward", None))
     if kind is not None:
-        return kind, {"weight": inner.weight, "ignore_index": inner.ignore_index}
+        names = ("weight", "ignore_index", "label_smoothing")
+        return kind, {name: getattr(inner, name) for name in names if hasattr(inner, name)}
     return (inner, settings) if inner in (cross_entropy, nll_loss) else (None, {})
 
 

@@ -25,7 +25,8 @@ class ParameterRule:
         learning_rate_factor: times the recipe's learning rate, above 0.
         weight_decay: in place of the recipe's, from 0.
         frozen_epochs: how many epochs, counted from the trainer's first one, the parameters stay as
-            they are, from 0.
+            they are, from 0. Those that require no gradient when the fit begins never do; when it
+            ends, all require what they did.
 
     Raises:
         ConfigurationError: a setting is impossible, or the rule says nothing.
@@ -146,7 +147,9 @@ def settings_of(
     return found
 
 
-def freeze_for_epoch(model: nn.Module, rules: Sequence[ParameterRule], epoch: int) -> None:
+def freeze_for_epoch(
+    model: nn.Module, rules: Sequence[ParameterRule], epoch: int, frozen_before: Sequence[str]
+) -> None:
     """Freezes parameters for the epochs in which they are to stay as they are; thaws them after.
 
     Parameters of which no rule says how long they are frozen are left alone.
@@ -155,14 +158,43 @@ def freeze_for_epoch(model: nn.Module, rules: Sequence[ParameterRule], epoch: in
         model: the model.
         rules: the last one decides.
         epoch: number of the epoch, from 1.
+        frozen_before: names of the parameters that required no gradient when the fit began.
+
+    Raises:
+        ConfigurationError: no parameter is left that learns in this epoch.
     """
+    ruled = _frozen_epochs(model, rules, frozen_before)
+    for parameter, frozen in ruled:
+        parameter.requires_grad_(epoch > frozen)
+    if ruled and not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigurationError(
+            f"Nothing learns in epoch {epoch}: the parameter rules with frozen_epochs freeze all "
+            f"that is left to train of {type(model).__name__}."
+        )
+
+
+def thaw(model: nn.Module, rules: Sequence[ParameterRule], frozen_before: Sequence[str]) -> None:
+    """Undoes what `freeze_for_epoch` did.
+
+    Args:
+        model: the model.
+        rules: see there.
+        frozen_before: likewise.
+    """
+    for parameter, _ in _frozen_epochs(model, rules, frozen_before):
+        parameter.requires_grad_()
+
+
+def _frozen_epochs(
+    model: nn.Module, rules: Sequence[ParameterRule], frozen_before: Sequence[str]
+) -> list[tuple[nn.Parameter, int]]:
+    """Returns the parameters that a rule freezes, and for how many epochs."""
     if all(rule.frozen_epochs is None for rule in rules):
-        return
+        return []
     settings = settings_of(model, rules, learning_rate=1.0, weight_decay=0.0)
-    for name, parameter in model.named_parameters():
-        frozen = settings[name].frozen_epochs
-        if frozen is not None:
-            parameter.requires_grad_(epoch > frozen)
+    named = {n: p for n, p in model.named_parameters() if n not in frozen_before}
+    found = [(parameter, settings[name].frozen_epochs) for name, parameter in named.items()]
+    return [(parameter, epochs) for parameter, epochs in found if epochs is not None]
 
 
 def _last(values: Iterable[Any]) -> Any:

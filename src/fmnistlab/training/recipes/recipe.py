@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from fmnistlab.data.augmentation.description import augmentation_from_dict, augmentation_to_dict
 from fmnistlab.data.augmentation.protocol import Augmentation
 from fmnistlab.errors import ConfigurationError, suggestion
-from fmnistlab.foundation.checks import number, refused, shown, whole_number
+from fmnistlab.foundation.checks import instance_of, number, refused, shown, whole_number
 from fmnistlab.foundation.foreign_words import RECIPE, foreign_words
 from fmnistlab.training.recipes.described import describe, describe_augmentation
 from fmnistlab.training.recipes.optimizers import OPTIMIZERS, OptimizerName, named_optimizer
@@ -28,6 +28,7 @@ from fmnistlab.training.recipes.schedules import (
     step_schedule,
 )
 from fmnistlab.training.recipes.setting_checks import (
+    AN_OPTIMIZER,
     BALANCED,
     PLATEAU_METRICS,
     SAMPLINGS,
@@ -72,10 +73,10 @@ class Recipe:
         schedule: how the learning rate moves after each step: "constant"; "cosine" (Loshchilov and
             Hutter 2017) and "linear": down to 0 over the fit; "step": times `gamma` after each of
             the `milestones`; "one_cycle": up and down again (Smith 2018), as
-            `torch.optim.lr_scheduler.OneCycleLR`. Or after an epoch: "plateau", times `gamma` when
-            `plateau_metric` has not improved for more than `patience` epochs, as
-            `torch.optim.lr_scheduler.ReduceLROnPlateau`. Each group of the optimizer starts at, or
-            rises to, its own learning rate.
+            `torch.optim.lr_scheduler.OneCycleLR` with `cycle_momentum=False`. Or after an epoch:
+            "plateau", times `gamma` when `plateau_metric` has not improved for more than `patience`
+            epochs, as `torch.optim.lr_scheduler.ReduceLROnPlateau`. Each group of the optimizer
+            starts at, or rises to, its own learning rate.
         warmup_epochs: epochs, or a part of one, in which the rate first rises in a line; from 0.
         milestones: numbers of epochs of the fit, rising, from 1.
         gamma: above 0 and below 1.
@@ -90,11 +91,11 @@ class Recipe:
         precision: "bfloat16" computes forward and loss of a training step under `torch.autocast`;
             weights, evaluation and predictions stay float32.
         ema_decay: decay of an exponential average of the weights and buffers, after each step, from
-            0 to below 1; 0 for none. As `torch.optim.swa_utils.AveragedModel`. The averaged weights
-            are validated, callbacks see them when an epoch ends, and the model has them when the
-            fit has ended.
+            0 to below 1; 0 for none. As `torch.optim.swa_utils.AveragedModel(use_buffers=True)`,
+            but counters stay counters. The averaged weights are validated, callbacks see them when
+            an epoch ends, and the model has them when the fit has ended.
         sampling: "balanced" draws the images of an epoch with replacement, each class as often as
-            the others; as many as there are.
+            the others, labels below 0 never; as many as there are.
         label_smoothing: 0 to below 1, in training only; evaluation always takes the plain loss.
         class_weights: how much the images of each class count in the training loss, from 0, not all
             of them 0; "balanced" for n / (classes * images of the class) as in scikit-learn's
@@ -198,7 +199,8 @@ class Recipe:
         if not parameters:
             raise ConfigurationError(f"{type(model).__name__} has no parameters to train.")
         if not isinstance(self.optimizer, str):
-            return self.optimizer([*parameters.values()])
+            made = self.optimizer([*parameters.values()])
+            return instance_of("what optimizer makes", made, torch.optim.Optimizer, AN_OPTIMIZER)
         return named_optimizer(
             self.optimizer,
             parameters,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from torch import Tensor
 
 from fmnistlab.data.augmentation.protocol import Augmentation
 from fmnistlab.errors import ConfigurationError, suggestion
@@ -18,12 +20,24 @@ Sampling: TypeAlias = Literal["shuffled", "balanced"]
 
 SAMPLINGS: Final[tuple[Sampling, ...]] = get_args(Sampling)
 
+A_RECIPE: Final = 'a Recipe, such as recipes.FAST or recipes.named_recipe("fast")'
+"""What to give where a recipe is asked for, in a message."""
+
+AN_OPTIMIZER: Final = "a function that makes a torch.optim.Optimizer from parameters"
+"""Likewise."""
+
 BALANCED: Final = "balanced"
 """Classes that count the same, however many images they have."""
 
 MAX_EPOCHS = 1_000_000_000
 """Most epochs of one fit; larger numbers are slips of the hand."""
 
+LARGEST_WEIGHT: Final = 1e6
+"""Most that a class may count, and 1 / the least above 0: their sums must fit into float32, which
+knows 16,777,216 steps between two powers of 2."""
+
+LARGEST_FLOAT32: Final = 3.4028234e38
+"""Largest number of the gradients' type, rounded down."""
 
 PLATEAU_METRICS: Final = ("val_loss", "val_accuracy", "loss", "accuracy")
 """What the schedule "plateau" can watch."""
@@ -51,7 +65,9 @@ def refuse_pointless(recipe: Recipe) -> None:
         if (r.learning_rate_factor, r.weight_decay) != (None, None)
     ]
     own_loss = recipe.loss is not None
+    plateau = recipe.schedule == "plateau"
     conditions = {
+        "weight_decay": (recipe.weight_decay > 0, named, "an optimizer that is known by name"),
         "momentum": (recipe.momentum > 0, sgd, 'optimizer="sgd"'),
         "nesterov": (recipe.nesterov, sgd and recipe.momentum > 0, 'optimizer="sgd" and momentum'),
         "parameter_rules": (bool(rules), named, "an optimizer that is known by name"),
@@ -61,6 +77,17 @@ def refuse_pointless(recipe: Recipe) -> None:
             f"one of the schedules {', '.join(WARMED_UP)}",
         ),
         "milestones": (bool(recipe.milestones), recipe.schedule == "step", 'schedule="step"'),
+        "gamma": (
+            recipe.gamma != type(recipe).gamma,
+            plateau or recipe.schedule == "step",
+            'schedule="step" or schedule="plateau"',
+        ),
+        "patience": (recipe.patience != type(recipe).patience, plateau, 'schedule="plateau"'),
+        "plateau_metric": (
+            recipe.plateau_metric != type(recipe).plateau_metric,
+            plateau,
+            'schedule="plateau"',
+        ),
         "label_smoothing": (recipe.label_smoothing > 0, not own_loss, "cross-entropy as loss"),
         "class_weights": (bool(recipe.class_weights), not own_loss, "cross-entropy as loss"),
     }
@@ -88,12 +115,12 @@ def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def number_or_none(name: str, value: object) -> float | None:
-    """Returns a number above 0, or None.
+    """Returns a number above 0 that float32 can hold, or None.
 
     Raises:
         ConfigurationError: it is something else.
     """
-    return None if value is None else number(name, value, above=0)
+    return None if value is None else number(name, value, above=0, most=LARGEST_FLOAT32)
 
 
 def checked_milestones(value: object) -> tuple[int, ...]:
@@ -120,12 +147,24 @@ def checked_class_weights(value: object) -> tuple[float, ...] | Literal["balance
         if value != BALANCED:
             raise refused("class_weights", value, 'one number for each class, or "balanced"')
         return BALANCED
-    if not isinstance(value, Sequence) or isinstance(value, bytes):
+    if isinstance(value, bytes | Mapping) or not isinstance(value, Iterable):
         raise refused("class_weights", value, 'one number for each class, or "balanced"')
-    weights = tuple(number("class_weights", each, least=0) for each in value)
+    weights = tuple(map(_class_weight, value))
     if weights and not any(weights):
         raise refused("class_weights", value, "at least one number above 0")
     return weights
+
+
+def _class_weight(value: object) -> float:
+    value = value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+    weight = number("class_weights", value, least=0, most=LARGEST_WEIGHT)
+    if 0 < weight < 1 / LARGEST_WEIGHT:
+        raise refused(
+            "class_weights",
+            value,
+            f"0, or a number from {1 / LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}",
+        )
+    return weight
 
 
 def checked_augmentation(value: Iterable[Augmentation]) -> tuple[Augmentation, ...]:

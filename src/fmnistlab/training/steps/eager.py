@@ -131,6 +131,7 @@ class TrainingStep:
         if self._options.accumulation_steps > 1:
             return self._in_parts(images, labels)
         loss, logits = self._forward(images, labels)
+        self._require_gradient(loss)
         loss.backward()  # type: ignore[no-untyped-call] # torch's own
         return loss, logits
 
@@ -141,6 +142,14 @@ class TrainingStep:
         with torch.autocast(images.device.type, torch.bfloat16):
             logits = self._model(images)
             return self._loss(logits, labels), logits.float()
+
+    def _require_gradient(self, loss: Tensor) -> None:
+        if not loss.requires_grad:
+            raise ConfigurationError(
+                f"The loss of {type(self._model).__name__} depends on no parameter that requires a "
+                "gradient, so nothing would learn: its parameters are frozen or left out, or its "
+                "forward computes without gradients, as by .detach(), .data or torch.no_grad()."
+            )
 
     def _in_parts(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Computes a batch part by part; each counts as much as its labels weigh in the mean."""
@@ -153,6 +162,7 @@ class TrainingStep:
             loss, logits = self._forward(*part)
             # The mean of a part without any label that counts is 0 / 0, and so is the whole then.
             if weight or not total:
+                self._require_gradient(loss)
                 share = loss * (weight / total if total else 1.0)
                 share.backward()  # type: ignore[no-untyped-call] # torch's own
                 losses.append(share.detach())
