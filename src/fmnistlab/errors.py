@@ -223,6 +223,12 @@ class WorkerError(FmnistlabError, RuntimeError):
     """The processes that were to train were killed, or what they need cannot be sent to them."""
 
 
+class NoRoomError(WorkerError):
+    """A training in another process failed for want of room or memory."""
+
+    exit_code = 5
+
+
 class MissingExtraError(FmnistlabError, ImportError):
     """An optional dependency is needed; the message says which extra installs it."""
 

@@ -52,6 +52,10 @@ def test_a_search_answers_in_words_and_its_winner_can_be_trained(
         (["--space", "spce.toml"], "Did you mean 'space.toml'"),
         (["--space", "space"], "ends in .toml or .json"),
         (["--set", "epoch=3"], "Did you mean 'epochs'"),
+        (["--lr", "0.1"], "learning_rate is given, and space.toml searches it too"),
+        (["--set", "learning_rate=0.1"], "learning_rate is given, and space.toml searches it too"),
+        (["--learning-rate-range"], "--learning-rate-range does not search; leave out --space"),
+        (["--jobs", "2000"], "-1 for one for each core, or -2 for one less"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_written(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.html_page import HOSTILE, checked
+from tests.run_files import falsify, put
 
 from fmnistlab.errors import ConfigurationError
 from fmnistlab.experiments import Comparison, read_config, read_history, read_result
 from fmnistlab.experiments.comparison.judgement import judge_pairs, judge_variant
-from fmnistlab.experiments.comparison.runs import ComparedRun, FinishedGroup, Group
+from fmnistlab.experiments.comparison.runs import ComparedRun, FinishedGroup, Group, group_runs
 from fmnistlab.experiments.records.identity import TrainingIdentity
+from fmnistlab.experiments.sweep.variant import parse_variant
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.terminal import printable
+from fmnistlab.training.recipes.named import FAST
+from fmnistlab.training.recipes.recipe import Recipe
 
 
 def rows(text: str) -> np.ndarray:
@@ -93,9 +99,23 @@ def test_of_one_run_nothing_is_said_about_recipes(turned: bool, trained_once: Pa
     pair = [finished(trained_once, "good", one), finished(trained_once, "poor", other)]
     (words,) = compared(pair[::-1] if turned else pair).verdicts
     assert "it cannot be said which way to train is better" in words
-    assert "that of good is better than that of poor: +" in words
+    assert "that of good is ahead of that of poor: +" in words
     assert "McNemar's exact p = " in words
+    only = [int(((one == right) & (other == 1 - right)).sum()) for right in (1, 0)]
+    assert f"{only[0]} of 500 images only good gets right, {only[1]} only poor." in words
     assert compared(pair).pairs[0].seeds_for_all_images(0.01) is None
+
+
+@pytest.mark.parametrize("other", ["11110000", "00001111"])
+def test_two_runs_that_are_right_equally_often_have_no_winner(
+    other: str, trained_once: Path
+) -> None:
+    pair = [finished(trained_once, "a", rows("11110000")), finished(trained_once, "b", rows(other))]
+    (words,) = compared(pair).verdicts
+    assert "The two first runs are right equally often: +0.00 points" in words
+    assert "ahead" not in words
+    lone = 0 if other == "11110000" else 4
+    assert f"{lone} of 8 images only" in words
 
 
 def test_runs_of_other_images_are_refused(trained_once: Path) -> None:
@@ -120,3 +140,29 @@ def test_every_output_has_every_word(trained_once: Path) -> None:
     assert told["pairs"][0]["all_images_95"] == pytest.approx([0.052948, 0.447052], abs=5e-7)
     assert len(found.to_frame()) == 2
     assert found.pairs_to_frame()["difference"].tolist() == pytest.approx([0.25])
+
+
+def test_folders_of_runs_are_called_what_would_train_them_again(
+    trained_once: Path, tmp_path: Path
+) -> None:
+    def folder(name: str, recipe: Recipe, options: dict[str, Any]) -> Path:
+        path = Path(shutil.copytree(trained_once, tmp_path / name))
+        falsify(path / "config.json", put("recipe", recipe.to_dict()))
+        falsify(path / "config.json", put("model.options", options))
+        return path
+
+    few = Recipe(batch_size=31)
+    wanted: list[tuple[Recipe, dict[str, Any], str]] = [
+        (few, {}, "linearnet@batch_size=31"),
+        (Recipe(batch_size=33, schedule="cosine"), {}, "linearnet@batch_size=33,schedule=cosine"),
+        (FAST, {}, "linearnet@fast"),
+        (Recipe(), {"hidden": 8, "act": "tanh"}, "linearnet,hidden=8,act=tanh"),
+        (few, {"sizes": [1, 2]}, "linearnet,sizes=[1,2]@batch_size=31"),
+        (Recipe(), {}, "linearnet"),
+    ]
+    given = [folder(str(number), *parts[:2]) for number, parts in enumerate(wanted)]
+    groups = group_runs(given)
+    assert [group.name for group in groups] == [name for *_, name in wanted]
+    for (recipe, options, _), group in zip(wanted, groups, strict=True):
+        if not options:
+            assert parse_variant(group.name).recipe == recipe

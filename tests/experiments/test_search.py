@@ -10,7 +10,13 @@ import pytest
 from tests.experiments.comparisons import Plain, contents, data_beside, registered
 from tests.experiments.searches import SPACE, bits, small, told
 
-from fmnistlab.errors import ConfigurationError, MissingExtraError, RunFolderError, WorkerError
+from fmnistlab.errors import (
+    ConfigurationError,
+    MissingExtraError,
+    NoRoomError,
+    RunFolderError,
+    WorkerError,
+)
 from fmnistlab.experiments.comparison.compare import compare
 from fmnistlab.experiments.experiment import run_experiment
 from fmnistlab.experiments.prediction import run_predictions
@@ -239,8 +245,9 @@ def test_a_full_disk_is_not_held_against_a_trial(here: Path) -> None:
     wanted = small(here / "wanted", model, trials=3)
     small(here / "out", model, trials=1)
     full.touch()
-    with pytest.raises(WorkerError, match="Trial 1 failed by no fault of its settings"):
+    with pytest.raises(NoRoomError, match="Trial 1 failed by no fault of its settings") as caught:
         small(here / "out", model, trials=3)
+    assert caught.value.exit_code == 5
     full.unlink()
     assert told(small(here / "out", model, trials=3)) == told(wanted)
 

@@ -13,9 +13,9 @@ from fmnistlab import Trainer
 from fmnistlab.errors import ModelLoadError, ModelOptionError
 from fmnistlab.experiments.sweep.variant import parse_variant
 from fmnistlab.models import registry
+from fmnistlab.models.option_types import check_written_options
 from fmnistlab.models.options import ModelOption, options_of
 from fmnistlab.models.registry import (
-    check_written_options,
     create_model,
     model_options,
     register_model,

@@ -239,3 +239,15 @@ def test_the_accuracy_of_one_model_has_both_intervals() -> None:
     assert found.these_images.variance == 0
     p = float(row.mean())
     assert found.all_images.variance == pytest.approx(p * (1 - p) / 4999)
+
+
+def test_no_interval_leaves_what_can_be() -> None:
+    """Student's interval of two runs is so wide that it may."""
+    good = spread(runs("1111111111 1111110000"))
+    for part in (accuracy_estimates(good).these_images, accuracy_estimates(good).all_images):
+        low, end = part.interval()
+        assert 0 <= low <= part.value <= end <= 1
+    bad = spread(runs("0000000000 0000001111"))
+    assert difference(good, bad).these_images.interval()[1] == 1
+    assert Estimate(-0.9, 1.0, 1.0).interval() == (-1, 1)
+    assert accuracy_estimates(bad).these_images.interval()[0] == 0

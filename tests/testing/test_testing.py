@@ -160,3 +160,26 @@ def test_broken_callbacks_are_noticed() -> None:
 
     with pytest.raises(ConfigurationError, match="not a hook"):
         testing.check_callback(Misspelt)
+
+
+def test_models_that_have_weights_in_common_are_noticed() -> None:
+    kept = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    first = nn.Linear(784, 20)
+
+    class Shares(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Flatten(), first, nn.ReLU(), nn.Linear(20, 10))
+
+    for make in (lambda: kept, Shares):
+        with pytest.raises(AssertionError, match="weights in common: make all of them anew"):
+            testing.check_model(make)
+
+
+def test_a_model_that_drops_the_dimension_of_one_image_is_noticed() -> None:
+    class Squeezes(nn.Sequential):
+        def forward(self, images: Tensor) -> Tensor:
+            scores: Tensor = super().forward(images)
+            return scores.squeeze()
+
+    with pytest.raises(ModelOutputError, match="Squeezes"):
+        testing.check_model(lambda: Squeezes(nn.Flatten(), nn.Linear(784, 10)))

@@ -18,7 +18,9 @@ from fmnistlab.cli.settings import (
     add_recipe_options,
     chosen_options,
     chosen_recipe,
+    given_settings,
 )
+from fmnistlab.errors import ConfigurationError
 from fmnistlab.foundation.logger import get_logger
 
 _PICTURE = "learning-rate-range.png"
@@ -116,7 +118,10 @@ def _search(options: argparse.Namespace) -> int:
         options, dict.fromkeys(("trials", "seed", "fresh_seeds", "n_jobs"), "a whole number")
     )
     if options.learning_rate_range:
+        if options.space is not None:
+            raise ConfigurationError("--learning-rate-range does not search; leave out --space.")
         return _learning_rate_range(options)
+    _refuse_given_twice(options)
     for name in ("searching.search", "comparison.compare", "parts"):
         get_logger(f"fmnistlab.experiments.{name}").setLevel(logging.INFO)
     with logging_redirect_tqdm():
@@ -143,6 +148,21 @@ def _search(options: argparse.Namespace) -> int:
         output.result_block(found.to_text(width=width))
         output.result(f"search: {_from_here(found.folder)}")
     return 1 if found.fresh.test is None else 0
+
+
+def _refuse_given_twice(options: argparse.Namespace) -> None:
+    """Refuses what is both given and searched."""
+    from fmnistlab.experiments.searching.space import read_space
+
+    if options.space is None:
+        return
+    searched = {dimension.name for dimension in read_space(options.space).dimensions}
+    model = chosen_options(options.model, options.model_options)
+    given = [*map(set, given_settings(options)), {f"model.{name}" for name in model}]
+    if both := sorted(searched & set().union(*given)):
+        raise ConfigurationError(
+            f"{both[0]} is given, and {options.space} searches it too; leave one of them out."
+        )
 
 
 def _learning_rate_range(options: argparse.Namespace) -> int:

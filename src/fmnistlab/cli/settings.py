@@ -115,8 +115,8 @@ def add_recipe_options(parser: argparse.ArgumentParser, whose: str) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="another value of a setting of the recipe, such as schedule=cosine; `fmnistlab "
-        "recipes classic` lists them; may be repeated",
+        help="another value of a setting of the recipe, such as schedule=cosine, a word or a value "
+        "of JSON; `fmnistlab recipes classic` lists them; may be repeated",
     )
     for name, (option, metavar, words, kind) in _SHORTHANDS.items():
         parser.add_argument(
@@ -136,7 +136,7 @@ def chosen_options(model: str, words: Sequence[str]) -> dict[str, Any]:
         ConfigurationError: a word is no option, or a name is there twice.
         FmnistlabError: as of `check_written_options`.
     """
-    from fmnistlab.models.registry import check_written_options
+    from fmnistlab.models.option_types import check_written_options
 
     found = parse_assignments(words, "--model-option", item="option", example="hidden=64")
     check_written_options(model, found)
@@ -167,6 +167,16 @@ def with_settings(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     """
     from fmnistlab.training.recipes.changes import changed_recipe
 
+    short, changes = given_settings(options)
+    return changed_recipe(recipe.replace(**short), changes, "--set")
+
+
+def given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the settings of a recipe that a command gives by words of their own, and by `--set`.
+
+    Raises:
+        ConfigurationError: a word is no setting, or one is given twice.
+    """
     require_numbers(options, {name: kind for name, (*_, kind) in _SHORTHANDS.items()})
     changes = parse_assignments(options.changes, "--set")
     short = {name: getattr(options, name) for name in _SHORTHANDS}
@@ -176,4 +186,4 @@ def with_settings(recipe: Recipe, options: argparse.Namespace) -> Recipe:
             raise ConfigurationError(
                 f"{name} is given twice, by {_SHORTHANDS[name][0]} and by --set; give it once."
             )
-    return changed_recipe(recipe.replace(**short), changes, "--set")
+    return short, changes

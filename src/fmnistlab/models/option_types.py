@@ -11,8 +11,10 @@ import types
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+from fmnistlab.errors import ModelOptionError
 from fmnistlab.foundation.checks import shown
 from fmnistlab.models.options import options_of
+from fmnistlab.models.registry import load_model
 
 _KINDS: Final[Mapping[object, tuple[type, ...]]] = {
     bool: (bool,),
@@ -25,6 +27,21 @@ _KINDS: Final[Mapping[object, tuple[type, ...]]] = {
     Mapping: (dict,),
 }
 _ROWS: Final = (list, tuple, set, frozenset, Sequence, Iterable, Collection)
+
+
+def check_written_options(model: str, options: Mapping[str, Any]) -> None:
+    """Refuses a value that was written as text and is not of the type that an option has.
+
+    Args:
+        model: name of a model, as for `create_model`.
+        options: values of JSON, by name.
+
+    Raises:
+        ModelOptionError: there is one.
+        UnknownModelError, ModelNameClashError, ModelLoadError: as of `load_model`.
+    """
+    if options and (wrong := misfit(load_model(model), options)) is not None:
+        raise ModelOptionError(f"Model {model!r} {wrong}.")
 
 
 def misfit(factory: Callable[..., Any], options: Mapping[str, Any]) -> str | None:

@@ -25,7 +25,6 @@ from fmnistlab.errors import (
 )
 from fmnistlab.foundation.terminal import describe
 from fmnistlab.models.code import load_model_code
-from fmnistlab.models.option_types import misfit
 from fmnistlab.models.options import ModelOption, lacking, options_of, refusal
 from fmnistlab.plugins.code import is_code_name, is_file_name, line_in, recorded_code_name
 from fmnistlab.plugins.entry_points import Scan, normalize_package
@@ -170,23 +169,6 @@ def model_options(name: str, /) -> tuple[ModelOption, ...] | None:
         UnknownModelError, ModelNameClashError, ModelLoadError: as of `load_model`.
     """
     return options_of(load_model(name))
-
-
-def check_written_options(name: str, options: Mapping[str, Any], /) -> None:
-    """Refuses a value that was written as text and is not of the type that an option has.
-
-    Args:
-        name: as for `create_model`.
-        options: values of JSON, by name.
-
-    Raises:
-        ModelOptionError: there is one.
-        UnknownModelError, ModelNameClashError, ModelLoadError: as of `load_model`.
-    """
-    if options:
-        found = _find(name)
-        if (wrong := misfit(found.factory, options)) is not None:
-            raise ModelOptionError(f"Model {found.told} {wrong}.")
 
 
 def create_model(name: str, /, **options: Any) -> nn.Module:

@@ -34,14 +34,16 @@ class Estimate:
         value: what was estimated.
         variance: of the estimate, from 0.
         degrees_of_freedom: of that variance; infinite where it is 0.
+        least: smallest value that there can be: 0 of a mean, -1 of a difference. The largest is 1.
     """
 
     value: float
     variance: float
     degrees_of_freedom: float
+    least: float = -1.0
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Returns the ends of Student's interval around the value.
+        """Returns the ends of Student's interval around the value, as far as values can lie.
 
         Args:
             confidence: above 0, below 1.
@@ -50,7 +52,7 @@ class Estimate:
             return self.value, self.value
         quantile = float(stats.t.ppf((1 + confidence) / 2, self.degrees_of_freedom))
         half = quantile * math.sqrt(self.variance)
-        return self.value - half, self.value + half
+        return max(self.least, self.value - half), min(1.0, self.value + half)
 
     @property
     def p_value(self) -> float:
@@ -182,13 +184,15 @@ def accuracy_estimates(one: Spread) -> Difference:
     if one.seed_excess > 0:
         terms += [*by_seed, (one.rest_variance / (one.seeds * m), (one.seeds - 1) * (m - 1))]
     return Difference(
-        these_images=_estimate(one.accuracy, by_seed[0][0], by_seed),
-        all_images=_estimate(one.accuracy, by_image / m + one.seed_excess, terms),
+        these_images=_estimate(one.accuracy, by_seed[0][0], by_seed, least=0.0),
+        all_images=_estimate(one.accuracy, by_image / m + one.seed_excess, terms, least=0.0),
         image_variance=max(0.0, by_image - one.rest_variance / one.seeds),
     )
 
 
-def _estimate(value: float, variance: float, terms: list[tuple[float, int]]) -> Estimate:
+def _estimate(
+    value: float, variance: float, terms: list[tuple[float, int]], least: float = -1.0
+) -> Estimate:
     """Returns an estimate with Satterthwaite's degrees of freedom of its variance's terms."""
     weight = sum(term**2 / freedom for term, freedom in terms)
-    return Estimate(value, variance, variance**2 / weight if weight > 0 else math.inf)
+    return Estimate(value, variance, variance**2 / weight if weight > 0 else math.inf, least)

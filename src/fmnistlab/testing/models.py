@@ -27,8 +27,9 @@ def check_model(model: str | Callable[[], nn.Module]) -> None:
     """Checks that a model keeps the contract that every part of fmnistlab relies on.
 
     It maps (n, 1, 28, 28) to (n, 10) for any n; in evaluation mode each image is judged by itself
-    and twice the same; gradients are finite; it can be copied, trained, saved and loaded. If it
-    says that it is `recordable`, recorded steps train it as others do.
+    and twice the same; gradients are finite; two models have no weights in common; it can be
+    copied, trained, saved and loaded. If it says that it is `recordable`, recorded steps train it
+    as others do.
 
     Args:
         model: a registered name, or anything that makes a model when called.
@@ -47,13 +48,23 @@ def check_model(model: str | Callable[[], nn.Module]) -> None:
         check_output(together, len(images), len(CLASS_NAMES), name)
         _claim(together.isfinite().all(), f"{name} gives scores that are not finite")
         _claim(torch.equal(made(images), together), f"{name} judges differently the second time")
-        alone = torch.cat([made(image.unsqueeze(0)) for image in images])
+        each = [made(image.unsqueeze(0)) for image in images]
+        check_output(each[0], 1, len(CLASS_NAMES), name)
+        alone = torch.cat(each)
         _claim(
             torch.allclose(alone, together, rtol=1e-3, atol=1e-4),
             f"{name} in evaluation mode judges an image differently when others are in the batch",
         )
         copied = copy.deepcopy(made)
         _claim(torch.equal(copied(images), together), f"a copy of {name} judges differently")
+    other = make()
+    both = ([*model.parameters(), *model.buffers()] for model in (made, other))
+    places = [{part.data_ptr() for part in parts if part.numel()} for parts in both]
+    _claim(
+        other is not made and not places[0] & places[1],
+        f"two models that are made have {name}'s weights in common: make all of them anew each "
+        "time, or one training changes another",
+    )
     trainer = Trainer(make(), _SHORT, device="cpu")
     trainer.fit(tiny_dataset(), tiny_dataset(rows=10))
     gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]

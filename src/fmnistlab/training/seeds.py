@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -146,10 +147,13 @@ def checked_jobs(n_jobs: object) -> int | None:
     """
     if n_jobs is None:
         return None
-    jobs = whole_number("n_jobs", n_jobs, least=-MAX_THREADS, most=MAX_THREADS)
-    if jobs == 0:
-        raise refused("n_jobs", n_jobs, f"1 to {MAX_THREADS:,}, or -1 for one for each core")
-    return jobs
+    with contextlib.suppress(ConfigurationError):
+        if jobs := whole_number("n_jobs", n_jobs, least=-MAX_THREADS, most=MAX_THREADS):
+            return jobs
+    raise refused(
+        *("n_jobs", n_jobs),
+        f"1 to {MAX_THREADS:,}, -1 for one for each core, or -2 for one less and so on",
+    )
 
 
 def _fit_one(

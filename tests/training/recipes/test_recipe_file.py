@@ -107,6 +107,7 @@ def test_what_is_wrong_in_a_file_is_named(text: str, here: Path) -> None:
         (b'{"epochs": 1', "my.json: is not valid JSON"),
         (b'{"epochs": 0}', "my.json: epochs is 0"),
         (b"\xff", "my.json: is not UTF-8"),
+        ('{"epochs": 3}'.encode("utf-16"), "my.json: is UTF-16 text, as PowerShell"),
         (b" " * (2**20 + 1), "my.json: cannot be read: it has more than 1,048,576 bytes"),
     ],
 )
@@ -153,3 +154,9 @@ def test_what_is_code_is_a_comment() -> None:
     )
     with pytest.raises(ConfigurationError, match="of your own cannot be written"):
         Recipe(loss=cross_entropy).to_toml()
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.toml", "epochs = 3"), ("a.json", '{"epochs": 3}')])
+def test_a_byte_order_mark_does_no_harm(name: str, text: str, here: Path) -> None:
+    (here / name).write_text(text, encoding="utf-8-sig")
+    assert Recipe.from_file(name).epochs == 3

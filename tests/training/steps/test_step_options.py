@@ -258,7 +258,7 @@ def test_balanced_weights_are_those_of_the_images_that_are_trained() -> None:
         Trainer(tiny_linear(), BASE.replace(class_weights="balanced")).fit(
             torch.utils.data.DataLoader(data)
         )
-    with pytest.raises(ConfigurationError, match="shape"):
+    with pytest.raises(ConfigurationError, match="gives 10 scores for an image; give one weight"):
         Trainer(tiny_linear(), BASE.replace(class_weights=(1.0, 2.0))).fit(data)
 
 
@@ -318,3 +318,8 @@ def test_balanced_sampling_never_draws_what_has_no_class() -> None:
     labels[:] = -100
     with pytest.raises(ConfigurationError, match="no label is a class"):
         batch_source(data, device=torch.device("cpu"), batch_size=8, balanced=True)
+
+
+def test_class_weights_are_as_many_as_scores() -> None:
+    with pytest.raises(ConfigurationError, match="weighs 2 classes, and Sequential gives 10 score"):
+        trained(BASE.replace(class_weights=(1.0, 2.0)))

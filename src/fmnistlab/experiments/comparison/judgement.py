@@ -145,15 +145,22 @@ class ComparedPair:
         found, names = self.two_runs, (self.one, self.other)
         if found is None:
             return f"{self.one} and {self.other}: no runs to compare."
+        alone = (found.only_one, found.only_other)
         if found.estimate.value < 0:
-            names = names[::-1]
+            names, alone = names[::-1], alone[::-1]
         estimate = dataclasses.replace(found.estimate, value=abs(found.estimate.value))
         low, high = (100 * end for end in estimate.interval())
+        ahead = (
+            f"Of the two first runs that of {names[0]} is ahead of that of {names[1]}"
+            if estimate.value
+            else "The two first runs are right equally often"
+        )
         return (
             f"{self.one} or {self.other} has a single run, so it cannot be said which way to train "
-            f"is better: another seed gives another run. Of the two first runs that of {names[0]} "
-            f"is better than that of {names[1]}: {100 * estimate.value:+.2f} points (other images "
-            f"{low:+.2f} to {high:+.2f}; McNemar's exact p = {found.p_exact:.3g})."
+            f"is better: another seed gives another run. {ahead}: {100 * estimate.value:+.2f} "
+            f"points (other images {low:+.2f} to {high:+.2f}; McNemar's exact p = "
+            f"{found.p_exact:.3g}). {alone[0]:,} of {found.images:,} images only {names[0]} gets "
+            f"right, {alone[1]:,} only {names[1]}."
         )
 
 

@@ -20,8 +20,10 @@ from fmnistlab.experiments.records.result import RunResult
 from fmnistlab.experiments.run_folder import RunFolder
 from fmnistlab.experiments.run_folder_state import FolderState, folder_state
 from fmnistlab.experiments.sweep.plan import LONGEST_NAME
+from fmnistlab.foundation.assignments import format_assignments
 from fmnistlab.foundation.terminal import printable
 from fmnistlab.shapes import UInt8
+from fmnistlab.training.recipes.named import BALANCED, BEST, CLASSIC, FAST
 from fmnistlab.training.records.history import History
 
 RunState: TypeAlias = Literal["done", "failed", "begun", "missing"]
@@ -188,7 +190,7 @@ def group_runs(folders: Sequence[Path]) -> list[Group]:
         training = TrainingIdentity.of(config)
         group = next((group for group in groups if group.training == training), None)
         if group is None:
-            name = printable(_name(config.model.name, training, groups), limit=LONGEST_NAME)
+            name = printable(_name(training, groups), limit=LONGEST_NAME)
             group = Group(name, training, {})
             groups.append(group)
         if config.seed in group.folders:
@@ -200,13 +202,14 @@ def group_runs(folders: Sequence[Path]) -> list[Group]:
     return groups
 
 
-def _name(model: str, training: TrainingIdentity, others: Sequence[Group]) -> str:
-    """Returns a name that tells a group from others: its model, and how its recipe differs."""
-    taken = [group.name for group in others]
-    if model not in taken:
-        return model
-    plain = next(group.training for group in others if group.name == model)
-    one, other = ({**part.recipe, **part.model.options} for part in (plain, training))
-    found = list(differing(one, other))
-    name = f"{model}@{','.join(f'{place}={new}' for place, _, new in found)}"
-    return name if name not in taken and found else f"{model}#{len(others) + 1}"
+def _name(training: TrainingIdentity, others: Sequence[Group]) -> str:
+    """Returns what `parse_variant` reads as this training, if others have not the same name."""
+    options, recipe = training.model.options, training.recipe
+    name = ",".join([training.model.name, *([format_assignments(options)] if options else [])])
+    usual = CLASSIC.describe()
+    changed = {place: value for place, value in recipe.items() if value != usual.get(place)}
+    named = {"fast": FAST, "balanced": BALANCED, "best": BEST}
+    how = next((word for word, known in named.items() if known.describe() == recipe), None)
+    if changed:
+        name = f"{name}@{how or format_assignments(changed)}"
+    return f"{name}#{len(others) + 1}" if name in [group.name for group in others] else name

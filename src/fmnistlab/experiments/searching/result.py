@@ -46,7 +46,7 @@ class FreshRuns:
         if count < 2:
             return None
         variance = statistics.variance(self.val_accuracies) / count
-        return Estimate(statistics.fmean(self.val_accuracies), variance, count - 1)
+        return Estimate(statistics.fmean(self.val_accuracies), variance, count - 1, least=0.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

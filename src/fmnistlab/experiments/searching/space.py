@@ -18,13 +18,9 @@ from fmnistlab.errors import ConfigurationError, FmnistlabError, suggestion
 from fmnistlab.foundation.checks import number, shown
 from fmnistlab.foundation.json_text import json_text
 from fmnistlab.foundation.wording import spoken
+from fmnistlab.models.option_types import check_written_options
 from fmnistlab.models.options import refusal
-from fmnistlab.models.registry import (
-    check_written_options,
-    create_model,
-    load_model,
-    model_options,
-)
+from fmnistlab.models.registry import create_model, load_model, model_options
 from fmnistlab.models.seeded import seeded_model
 from fmnistlab.training.recipes.changes import changed_recipe
 from fmnistlab.training.recipes.file import read_settings

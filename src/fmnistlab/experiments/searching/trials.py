@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never, TypeAlias
 from tqdm.auto import tqdm
 
 from fmnistlab import seeding
-from fmnistlab.errors import ConfigurationError, RunFolderError, WorkerError
+from fmnistlab.errors import ConfigurationError, NoRoomError, RunFolderError
 from fmnistlab.experiments.config import ExperimentConfig
 from fmnistlab.experiments.records.reading import read_history, read_result
 from fmnistlab.experiments.searching.optuna_study import (
@@ -218,11 +218,11 @@ def _outcome(number: int, outcome: Outcome) -> _Told:
     """Returns what is to be told of a trial.
 
     Raises:
-        WorkerError: it failed for want of room or memory.
+        NoRoomError: it failed for want of room or memory.
     """
     if outcome.state == "failed":
         if outcome.accidental:
-            raise WorkerError(
+            raise NoRoomError(
                 f"Trial {number} failed by no fault of its settings: {outcome.reason} What is "
                 "finished is kept; the same call goes on."
             )

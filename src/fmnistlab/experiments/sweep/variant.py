@@ -8,7 +8,7 @@ from typing import Any
 
 from fmnistlab.foundation.assignments import parse_assignments, split_word
 from fmnistlab.foundation.checks import refused, shown
-from fmnistlab.models.registry import check_written_options
+from fmnistlab.models.option_types import check_written_options
 from fmnistlab.training.recipes.changes import changed_recipe
 from fmnistlab.training.recipes.file import recipe_of
 from fmnistlab.training.recipes.named import CLASSIC

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
 import torch
@@ -43,7 +44,7 @@ class AttributeWatch:
 
 
 def _kept(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Returns numbers and tensors in attributes, by name: for a tensor, which one and how new."""
+    """Returns numbers in attributes, by name, and of tensors a hash of their content."""
     kind = type(optimizer)
     own_state = kind.state_dict is not torch.optim.Optimizer.state_dict  # which may return them
     if own_state or kind.__module__.startswith("torch.optim."):
@@ -56,8 +57,7 @@ def _kept(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 def _content(value: object, left_out: set[int], depth: int = 0) -> Any:
     if isinstance(value, Tensor):
-        version = value._version  # noqa: SLF001 - torch's count of writes into it
-        return None if id(value) in left_out else (id(value), version)
+        return None if id(value) in left_out else _digest(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, dict):
@@ -66,6 +66,11 @@ def _content(value: object, left_out: set[int], depth: int = 0) -> Any:
         inner = (_content(each, left_out, depth + 1) for each in value)
         return tuple(each for each in inner if each not in (None, ()))
     return None
+
+
+def _digest(tensor: Tensor) -> str:
+    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return hashlib.sha256(content.data).hexdigest()
 
 
 _OF_TORCH: Final = frozenset({"state", "param_groups", "defaults", "_step_count", "_opt_called"})

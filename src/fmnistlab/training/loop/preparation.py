@@ -107,6 +107,12 @@ class Preparation:
         images, labels = source.example()
         counted = label_weights(loss).counted(labels)
         scores = self._try(model, images, labels.where(counted, 0) if labels.ndim == 1 else labels)
+        weights = label_weights(loss).of_classes
+        if weights is not None and len(weights) != scores.shape[1]:
+            raise ConfigurationError(
+                f"The loss weighs {len(weights)} classes, and {type(model).__name__} gives "
+                f"{scores.shape[1]} scores for an image; give one weight for each of them."
+            )
         rule = label_rule(loss, scores.shape[1])
         source.expect_labels(rule)
         check_labels(labels, rule, "the data")

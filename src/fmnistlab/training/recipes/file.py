@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -72,7 +73,7 @@ def read_settings(place: Path, kind: str, example: str) -> dict[str, Any]:
     """
     content = _content(place, kind)
     if place.suffix.lower() == ".json":
-        values = parse_json(content, str(place))
+        values = parse_json(content.removeprefix(codecs.BOM_UTF8), str(place))
     else:
         values = _parse_toml(content, str(place))
     if not isinstance(values, dict):
@@ -101,13 +102,18 @@ def _content(place: Path, kind: str) -> bytes:
     if place.suffix.lower() not in _ENDINGS:
         raise ConfigurationError(f"{place}: the name of a {kind}'s file ends in .toml or .json.")
     try:
-        return read_regular_file(place, limit=_LARGEST, follow_links=True)
+        content = read_regular_file(place, limit=_LARGEST, follow_links=True)
     except OSError as error:
         near = ""
         if isinstance(error, FileNotFoundError):
             beside = (found.name for found in place.parent.glob("*") if found.suffix in _ENDINGS)
             near = suggestion(place.name, beside)
         raise ConfigurationError(f"{place}: cannot be read: {error.strerror}.{near}") from error
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigurationError(
+            f"{place}: is UTF-16 text, as PowerShell before 7 writes it; save it as UTF-8."
+        )
+    return content
 
 
 def _parse_toml(content: bytes, source: str) -> dict[str, Any]:
