@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import time
 import warnings
@@ -90,3 +91,10 @@ def test_other_warnings_are_told() -> None:
 def test_a_folder_that_is_there_is_not_left(here: Path) -> None:
     leave_missing_folder()
     assert Path.cwd() == here
+
+
+def test_joblib_ends_processes_without_a_program_that_a_signal_would_end_too() -> None:
+    from joblib.externals.loky.backend import utils
+
+    assert utils.psutil is not None
+    assert any("psutil" in one for one in importlib.metadata.requires("fmnistlab") or ())

@@ -75,7 +75,7 @@ def number(
             return real
     words = {"from": least, "above": above, "up to": most, "below": below}
     limits = [f"{word} {limit:g}" for word, limit in words.items() if limit is not None]
-    raise refused(name, value, " ".join(["a finite number", " and ".join(limits)]))
+    raise refused(name, value, " ".join(["a finite number", " and ".join(limits)]).rstrip())
 
 
 def instance_of(name: str, value: object, kind: type[_Kind], wanted: str) -> _Kind:

@@ -294,8 +294,9 @@ class Recipe:
         """
         if not isinstance(self.optimizer, str) or self.loss is not None:
             raise ConfigurationError(
-                "A recipe with an optimizer or a loss of your own cannot be written to a file; "
-                "give the recipe again when you load."
+                "A recipe with an optimizer or a loss of your own cannot be written to a file, so "
+                "it is for Trainer and fit_seeds, not for run folders; give the recipe again when "
+                "you load."
             )
         values: dict[str, object] = {
             field.name: getattr(self, field.name)
