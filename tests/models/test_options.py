@@ -11,7 +11,7 @@ from torch import nn
 
 from fmnistlab import Trainer
 from fmnistlab.errors import ModelLoadError, ModelOptionError
-from fmnistlab.experiments.sweep.variant import parse_variant
+from fmnistlab.experiments.comparison.request import sorted_out
 from fmnistlab.models import registry
 from fmnistlab.models.option_types import check_written_options
 from fmnistlab.models.options import ModelOption, options_of
@@ -20,6 +20,7 @@ from fmnistlab.models.registry import (
     model_options,
     register_model,
 )
+from fmnistlab.recipes import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -183,6 +184,7 @@ def test_no_type_is_held_against_what_has_none_that_can_be_told() -> None:
 
 def test_a_variant_in_one_word_says_which_type_is_due() -> None:
     register_model("typed")(typed)
-    assert parse_variant("typed,flag=false").model_options == {"flag": False}
+    (variant,), _ = sorted_out(["typed,flag=false"], Recipe())
+    assert variant.model_options == {"flag": False}
     with pytest.raises(ModelOptionError, match="given flag='no', but flag is bool: true or false"):
-        parse_variant("typed,flag=no")
+        sorted_out(["typed,flag=no"], Recipe())

@@ -125,7 +125,7 @@ def test_a_comparison_without_a_folder_needs_a_file(compared_once: Comparison, h
 
 def test_a_record_that_names_no_seeds_is_refused(compared_once: Comparison, here: Path) -> None:
     fmnistlab.compare([run.folder for run in compared_once.runs], out="out", pictures=False)
-    falsify(here / "out/comparison.json", put("variants.linearnet.runs", {"x": "y"}))
+    falsify(here / "out/comparison.json", put("variants.linearnet@epochs=2.runs", {"x": "y"}))
     with pytest.raises(OSError, match="names no seeds"):
         fmnistlab.report("out")
 

@@ -91,7 +91,8 @@ def _compare(options: argparse.Namespace) -> int:
 
     from fmnistlab.experiments.comparison.compare import compare
     from fmnistlab.experiments.comparison.request import is_run_folder
-    from fmnistlab.experiments.sweep.variant import parse_variant
+    from fmnistlab.experiments.sweep.variant import Variant, parse_variant
+    from fmnistlab.models.option_types import check_written_options
     from fmnistlab.reporting.report import report
 
     wanted = {"n_jobs": "a whole number", "smallest": "a number of percentage points"}
@@ -102,6 +103,9 @@ def _compare(options: argparse.Namespace) -> int:
         word if is_run_folder(word) else parse_variant(word, recipe, change)
         for word in options.variants
     ]
+    for variant in variants:
+        if isinstance(variant, Variant):
+            check_written_options(variant.model, variant.model_options)
     get_logger("fmnistlab.experiments.comparison.compare").setLevel(logging.INFO)
     with logging_redirect_tqdm():
         comparison = compare(

@@ -52,6 +52,8 @@ class Estimate:
             return self.value, self.value
         quantile = float(stats.t.ppf((1 + confidence) / 2, self.degrees_of_freedom))
         half = quantile * math.sqrt(self.variance)
+        if not math.isfinite(half):
+            return -math.inf, math.inf
         return max(self.least, self.value - half), min(1.0, self.value + half)
 
     @property

@@ -14,6 +14,7 @@ from fmnistlab.experiments.run_folder_state import CONFIG
 from fmnistlab.experiments.sweep.variant import Variant, parse_variant
 from fmnistlab.foundation.checks import refused, whole_number
 from fmnistlab.foundation.wording import setting
+from fmnistlab.models.option_types import check_written_options
 from fmnistlab.models.registry import list_models
 from fmnistlab.training.recipes.recipe import Recipe
 
@@ -50,6 +51,8 @@ def sorted_out(variants: Sequence[AnyVariant], recipe: Recipe) -> tuple[list[Var
 
     Raises:
         ConfigurationError: there is nothing to compare, or something else than variants.
+        ModelOptionError: an option in a word has a value of another type than its own.
+        UnknownModelError, ModelNameClashError, ModelLoadError: of a model that is given options.
     """
     if isinstance(variants, str | os.PathLike | Variant):
         variants = [variants]
@@ -62,6 +65,7 @@ def sorted_out(variants: Sequence[AnyVariant], recipe: Recipe) -> tuple[list[Var
             given.append(Path(variant).absolute())
         elif isinstance(variant, str):
             chosen.append(parse_variant(variant, recipe))
+            check_written_options(chosen[-1].model, chosen[-1].model_options)
         else:
             raise refused("variant", variant, "a name, a Variant, or the path of a run folder")
     if not chosen and not given:

@@ -8,7 +8,6 @@ from typing import Any
 
 from fmnistlab.foundation.assignments import parse_assignments, split_word
 from fmnistlab.foundation.checks import refused, shown
-from fmnistlab.models.option_types import check_written_options
 from fmnistlab.training.recipes.changes import changed_recipe
 from fmnistlab.training.recipes.file import recipe_of
 from fmnistlab.training.recipes.named import CLASSIC
@@ -64,14 +63,11 @@ def parse_variant(
 
     Raises:
         ConfigurationError: there is no such setting, or the file of a recipe is wrong.
-        ModelOptionError: an option has a value of another type than its own.
-        UnknownModelError, ModelNameClashError, ModelLoadError: of a model that is given options.
         UnknownRecipeError, RecipeNameClashError, RecipeLoadError: as of `named_recipe`.
     """
     *parts, how = split_word(word, "@")
     model, *given = split_word("@".join(parts) if parts else how, ",")
     options = parse_assignments(given, shown(word), item="option", example="hidden=64")
-    check_written_options(model, options)
     if parts:
         settings = split_word(how, ",")
         if "=" not in settings[0]:
