@@ -99,7 +99,7 @@ class Trainer:
         metrics: GivenMetrics = (),
     ) -> None:
         self.model: nn.Module = model if isinstance(model, nn.Module) else seeded_model(model, seed)
-        self.recipe = instance_of("recipe", recipe, Recipe, A_RECIPE)
+        self.recipe: Recipe = instance_of("recipe", recipe, Recipe, A_RECIPE)
         self.seed: int = seeding.checked_seed(seed)
         self.execution: Execution = checked_execution(execution)
         self.executed: Executed | None = None
