@@ -57,7 +57,8 @@ def _kept(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 def _content(value: object, left_out: set[int], depth: int = 0) -> Any:
     if isinstance(value, Tensor):
-        return None if id(value) in left_out else _digest(value)
+        dense = value.layout is torch.strided and not value.is_meta  # others have no content here
+        return _digest(value) if dense and id(value) not in left_out else None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, dict):
