@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from typing import Any
@@ -59,3 +60,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     examples.sort(key=lambda item: (item.path, item.example.line))
     others.sort(key=lambda item: "faults" not in item.path.parts)
     items[:] = [*examples, *others]
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the garbage collector from looking through all tests again and again.
+
+    Some call it in each example, as statsmodels does; with thousands of tests each took a second.
+    """
+    gc.freeze()

@@ -44,7 +44,6 @@ def tests() -> dict[str, Any]:
         "-m",
         "pytest",
         "-q",
-        "--no-cov",
         "tests/training/steps/test_cuda_graph_step.py",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)

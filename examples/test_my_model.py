@@ -1,6 +1,6 @@
 """Tests of a model and of a callback of your own: properties that hold for whatever comes.
 
-Run it with ``python -m pytest --no-cov examples/test_my_model.py``, or copy it and go on from
+Run it with ``python -m pytest examples/test_my_model.py``, or copy it and go on from
 there. It needs pytest and the extra "testing", which brings hypothesis: each test runs with many
 made-up inputs, and one that fails is shown with the simplest input that makes it fail.
 """

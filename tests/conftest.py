@@ -14,15 +14,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import pytest
-import tests.checker  # noqa: F401 - the import hook finds it by name
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from tests import checker
 
-# Every annotated function of the package is checked on each call. This must come before the first
-# import of a module of the package; the hook stays installed for the whole run.
-install_import_hook("fmnistlab", "tests.checker.check")
+# Before the first import of a module of the package, and for the whole run.
+checker.install()
 
 settings.register_profile(
     "fmnistlab",
@@ -47,9 +44,9 @@ def no_open_figures() -> Iterator[None]:
 @pytest.fixture
 def no_checker() -> Iterator[None]:
     """As for users, who have no checker of annotations between them and the library."""
-    jaxtyping.config.update("jaxtyping_disable", True)
+    checker.switch(on=False)
     yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    checker.switch(on=True)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def try_change(change: Change) -> Outcome:
 
 def _asked(folder: str, tests: list[str]) -> Outcome:
     started = time.monotonic()
-    words = ["-x", "-q", "--no-cov", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    words = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly"]
     path = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *words, *(f"tests/{name}" for name in tests)],

@@ -192,9 +192,10 @@ def test_a_data_set_can_be_iterated() -> None:
     assert [int(target) for _, target in iter(dataset_of(12))] == [*range(10), 0, 1]
 
 
+@pytest.mark.usefixtures("no_checker")
 @pytest.mark.parametrize("index", [1.0, "1", None, slice(1, 2)])
 def test_other_things_are_no_index(index: Any) -> None:
-    with pytest.raises(Exception, match=r"cannot be interpreted as an integer|[Tt]ype-check"):
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
         dataset_of()[index]
 
 

@@ -106,11 +106,15 @@ def lay_out(figure: Figure | SubFigure) -> None:
     Left in force, matplotlib's layout would go on moving the axes by fractions of a pixel at each
     drawing, and no two files would be the same.
     """
-    from matplotlib.layout_engine import PlaceHolderLayoutEngine  # noqa: PLC0415 - optional
+    from matplotlib.layout_engine import (  # noqa: PLC0415 - matplotlib is optional
+        ConstrainedLayoutEngine,
+        PlaceHolderLayoutEngine,
+    )
 
     whole = figure.figure
     # The placeholder is what an earlier call has left.
     if isinstance(whole.get_layout_engine(), PlaceHolderLayoutEngine | None):
-        whole.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08, wspace=0.02)
-        whole.draw_without_rendering()
+        engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.02)
+        whole.set_layout_engine(engine)
+        engine.execute(whole)  # as a drawing would, before it draws
         whole.set_layout_engine("none")
