@@ -75,7 +75,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         alone = types.SimpleNamespace(__annotations__={name: annotation})
         try:
             found |= typing.get_type_hints(alone, function.__globals__, include_extras=True)
-        except (NameError, TypeError):  # not imported at run time, or not to be subscripted
+        except (NameError, TypeError, AttributeError):
             continue
     return found
 

@@ -95,6 +95,12 @@ def test_augmentations_are_listed_with_what_is_wrong(
         assert "--augmentations is given alone" in error_of(capsys)
 
 
+@pytest.mark.parametrize("words", [["recipes", "classic"], ["models", "cnn"]])
+def test_names_are_not_those_of_one(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*words, "--names"]) == 2
+    assert "--names is given without" in error_of(capsys)
+
+
 @pytest.mark.parametrize("form", ["toml", "json"])
 def test_a_recipe_is_shown_as_a_file_that_can_be_given(
     form: str, plugins: Path, capsys: pytest.CaptureFixture[str]

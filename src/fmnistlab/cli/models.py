@@ -47,6 +47,8 @@ def add_parser(
 
 def _models(options: argparse.Namespace) -> int:
     if options.names:
+        if options.model is not None or options.model_options:
+            raise ConfigurationError("--names is given without MODEL and --model-option.")
         from fmnistlab.models.registry import list_models
 
         names = list_models()

@@ -60,6 +60,8 @@ def _recipes(options: argparse.Namespace) -> int:
             raise ConfigurationError("--augmentations is given alone, without RECIPE and --names.")
         return _list_augmentations(as_json=options.json)
     if options.names:
+        if options.recipe is not None:
+            raise ConfigurationError("--names is given without RECIPE.")
         names = list_recipes()
         output.json_result(names) if options.json else output.result_block("\n".join(names))
         return 0

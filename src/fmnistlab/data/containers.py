@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
 
 from fmnistlab.errors import ConfigurationError, DataFileError, DataFormatError, suggestion
 from fmnistlab.foundation.atomic_file import write_atomically
+from fmnistlab.foundation.wording import setting
 
 FREE_EXPANSION: Final = 2**25
 """Bytes that any compressed file may expand to, 32 MiB."""
@@ -286,7 +287,12 @@ def _faults_named(path: Path, kind: str) -> Iterator[None]:
 
 
 def _open_error(path: Path, error: OSError | ValueError) -> DataFileError:
-    bundled = 'FashionMNISTCSV.bundled("train") needs no file'
+    option = setting("data")  # `data` in Python
+    bundled = (
+        'FashionMNISTCSV.bundled("train") needs no file'
+        if option == "data"
+        else f"{option} can be left out"
+    )
     if isinstance(error, FileNotFoundError):
         folder = path.parent
         near = suggestion(path.name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""

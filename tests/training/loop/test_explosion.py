@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,14 +16,10 @@ from torch import Tensor
 from fmnistlab.callbacks import Checkpointing
 from fmnistlab.cli.main import run
 from fmnistlab.data.dataset import FashionMNISTCSV
-from fmnistlab.errors import CheckpointError
-from fmnistlab.training.checkpoints.arrangement import Arrangement
-from fmnistlab.training.checkpoints.fit_state import FitState
 from fmnistlab.training.checkpoints.folder import list_checkpoints
 from fmnistlab.training.loop.explosion import GUESSING_LOSS, ExplosionWatch, exploded
 from fmnistlab.training.recipes.recipe import Recipe
 from fmnistlab.training.records.epoch_record import EpochRecord
-from fmnistlab.training.records.meter import Meter
 from fmnistlab.training.stacked import fit_stacked
 from fmnistlab.training.trainer import Trainer
 
@@ -194,32 +189,6 @@ def test_models_trained_as_one_are_warned_of_by_seed(caplog: pytest.LogCaptureFi
         "seed 4: epoch 1: the mean training loss ",
         "seed 9: epoch 1: the mean training loss ",
     ]
-
-
-def test_a_start_that_is_no_number_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="the loss at the start is no number"):
-        FitState.unpack(*packed(start="2.3"))
-    assert FitState.unpack(*packed(start=2.5)).start == 2.5
-
-
-def packed(**changes: object) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    state = FitState(
-        first_epoch=1,
-        last_epoch=1,
-        batch=0,
-        seconds=0.0,
-        stop_reason=None,
-        schedule=None,
-        data={"train": None, "valid": None},
-        meter=Meter().state(),
-        random=None,
-        generators=[],
-        callbacks={},
-        began=Arrangement.of(tiny_linear(), None),
-        epoch_began=None,
-    )
-    tensors, values = state.pack()
-    return tensors, values | {"tree": values["tree"] | changes}
 
 
 def test_the_command_line_warns_of_real_images(

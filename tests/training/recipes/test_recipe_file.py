@@ -82,6 +82,7 @@ WRONG = {
     'augmentation = [{name = "Flip"}]': "my.toml: Unknown augmentation 'Flip'",
     'augmentation = [{name = "RandomShift", pixels = 99}]': ".* RandomShift: pixels is 99",
     "base = 3": "my.toml: base is 3; use the name of a recipe",
+    'base = "other.toml"': "my.toml: base names a recipe as `fmnistlab recipes` lists them",
     "epochs = \n": r"my\.toml: is not valid TOML: Invalid value .at line 1, column 10",
     "epochs = 1\nepochs = 2\n": "my.toml: is not valid TOML: Cannot overwrite a value .at line 2",
     f"epochs = 1{'0' * 5000}": "my.toml: is not valid TOML: Exceeds the limit|my.toml: epochs is",

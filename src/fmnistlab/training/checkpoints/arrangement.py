@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import torch
 from torch import nn
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.foundation.typed_json import read_as
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +46,13 @@ class Arrangement:
         )
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Arrangement:
+    def from_json(cls, values: object) -> Arrangement:
         """Returns the arrangement whose `dataclasses.asdict` was written.
 
         Raises:
-            TypeError: it is none.
+            ConfigurationError: it is none.
         """
-        arrangement = cls(**values)
-        lists = (*arrangement.groups, arrangement.frozen, arrangement.evaluating)
-        if not all(isinstance(names, list) for names in lists):
-            raise TypeError("the groups of parameters are no lists")
-        return arrangement
+        return read_as(cls, values, "the arrangement of parameters")
 
     def check_names(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Refuses an optimizer with tensors that no checkpoint could name.

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from fmnistlab.errors import CheckpointError, ConfigurationError
+from fmnistlab.foundation.checks import shown
 from fmnistlab.foundation.global_random import RandomStates
 from fmnistlab.training.checkpoints.arrangement import Arrangement
 from fmnistlab.training.checkpoints.state_reading import unpack_tree
 from fmnistlab.training.checkpoints.state_tree import UnkeepableError, pack_tree
 from fmnistlab.training.records.meter import MeterState
+
+_KINDS: Final[Mapping[str, type | types.UnionType]] = {
+    "first_epoch": int,
+    "last_epoch": int,
+    "batch": int,
+    "seconds": float,
+    "stop_reason": str | None,
+    "schedule": dict | None,
+    "meter": dict,
+    "random": dict | None,
+    "generators": list,
+    "callbacks": dict,
+    "start": float | None,
+    "average": dict | None,
+}
+"""What a file must hold; the rest is read by what it makes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,18 +108,40 @@ class FitState:
         """
         try:
             tree = unpack_tree(tensors, values["tree"])
-            tree["meter"] = MeterState(**tree["meter"])
-            tree["random"] = None if tree["random"] is None else RandomStates(**tree["random"])
+            for name, kind in _KINDS.items():
+                if not isinstance(tree[name], kind):
+                    raise TypeError(f"{name} is {shown(tree[name])}")
+            tree["meter"] = _meter(tree["meter"])
+            tree["random"] = None if tree["random"] is None else _random(tree["random"])
             tree["began"] = Arrangement.from_json(tree["began"])
             if tree["epoch_began"] is not None:
                 tree["epoch_began"] = Arrangement.from_json(tree["epoch_began"])
-            if not isinstance(tree["start"], float | None):
-                raise TypeError("the loss at the start is no number")
             if tree["average"] is not None and type(tree["average"]["count"]) is not int:
                 raise TypeError("the average of weights has no count")
             return cls(data=values["data"], **tree)
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"the state of the fit is incomplete: {error!r}") from error
+
+
+def _meter(values: dict[str, Any]) -> MeterState:
+    """Returns what a meter has noted, as a file tells it."""
+    meter = MeterState(**values)
+    sums, weights, *counts = meter
+    if not (sums.dtype == weights.dtype == torch.float64 and sums.shape == weights.shape):
+        raise TypeError("the losses and their weights are of different kinds")
+    if sums.ndim != 1 or any(type(count) is not int for count in counts):
+        raise TypeError("what the meter has noted has another form")
+    return meter
+
+
+def _random(values: dict[str, Any]) -> RandomStates:
+    """Returns where random generators stand, as a file tells it."""
+    states = RandomStates(**values)
+    if not isinstance(states.torch, Tensor) or not isinstance(states.accelerator, Tensor | None):
+        raise TypeError("the states of torch's generators are no tensors")
+    if not isinstance(states.others, dict):
+        raise TypeError("the states of Python's and numpy's generators have no names")
+    return states
 
 
 def generator_states(generators: list[torch.Generator]) -> list[Tensor]:

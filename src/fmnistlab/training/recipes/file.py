@@ -18,7 +18,7 @@ from fmnistlab.errors import (
     UnknownRecipeError,
     suggestion,
 )
-from fmnistlab.foundation.checks import refused
+from fmnistlab.foundation.checks import refused, shown
 from fmnistlab.foundation.regular_file import read_regular_file
 from fmnistlab.foundation.strict_json import parse_json
 from fmnistlab.foundation.wording import spoken
@@ -133,6 +133,11 @@ def _base(name: object, place: Path) -> Recipe:
         with spoken({}):
             error = refused(_BASE, name, 'the name of a recipe, such as "classic"')
         raise ConfigurationError(f"{place}: {error}")
+    if name.lower().endswith(_ENDINGS):
+        raise ConfigurationError(
+            f"{place}: {_BASE} names a recipe as `fmnistlab recipes` lists them, and no file; "
+            f"write the settings of {shown(name)} here."
+        )
     try:
         return named_recipe(name)
     except (UnknownRecipeError, RecipeNameClashError, RecipeLoadError) as error:
