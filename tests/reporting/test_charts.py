@@ -11,7 +11,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.html_page import HOSTILE
 
-from fmnistlab.reporting.charts.frame import Scale, log_ticks, padded, round_ticks, tick_text
+from fmnistlab.reporting.charts.frame import (
+    Scale,
+    log_ticks,
+    padded,
+    round_ticks,
+    short_name,
+    tick_text,
+)
 from fmnistlab.reporting.charts.intervals import Cost, Row, costs_chart, intervals_chart
 from fmnistlab.reporting.charts.lines import Line, lines_chart
 from fmnistlab.statistics import Difference, Estimate
@@ -121,6 +128,22 @@ def test_names_of_points_stand_apart(accuracies: list[float]) -> None:
     ]
     assert len(names) == len(points)
     assert all(b - a >= 14.9 for a, b in itertools.pairwise(sorted(names)))
+
+
+@given(st.text(max_size=40), st.integers(3, 30))
+def test_a_short_name_has_room_and_both_ends(name: str, most: int) -> None:
+    short = short_name(name, most)
+    assert len(short) == min(len(name), most)
+    assert short == name or (name.startswith(short[0]) and name.endswith(short[-1]))
+
+
+def test_names_that_differ_at_the_end_are_told_apart() -> None:
+    svg = lines_chart(
+        *("a", "t", "loss"),
+        [Line("linearnet@epochs=2", [1, 2]), Line("linearnet@epochs=2,batch_size=64", [1, 3])],
+    )
+    assert "linear…chs=2" in svg
+    assert "linear…ze=64" in svg
 
 
 def test_long_lines_are_thinned_out() -> None:

@@ -42,6 +42,19 @@ class Scale:
         return round(self.start + (value - low) / (high - low) * (self.end - self.start), 2)
 
 
+def short_name(name: str, most: int) -> str:
+    """Returns a name that is too long without its middle; many differ only at the end.
+
+    Args:
+        name: any text.
+        most: characters that there is room for, from 3.
+    """
+    if len(name) <= most:
+        return name
+    kept = (most - 1) // 2
+    return f"{name[: most - 1 - kept]}…{name[-kept:]}"
+
+
 def round_ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Returns round numbers from `low` to `high`, at most `most` + 1: steps of 1, 2 or 5.
 

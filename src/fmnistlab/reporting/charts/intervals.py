@@ -18,6 +18,7 @@ from fmnistlab.reporting.charts.frame import (
     log_ticks,
     padded,
     round_ticks,
+    short_name,
     text,
     tick_text,
 )
@@ -28,6 +29,8 @@ _ROW: Final = 46.0
 _TOP: Final = 6.0
 _EDGE: Final = 14.0
 _LONGEST: Final = 52
+_LONGEST_BESIDE: Final = 24
+"""Letters of a name above its row, and beside its dot."""
 _LETTER, _LINE = 7.5, 15.0
 """Width of a letter and height of a line of names, in the units of the chart."""
 
@@ -94,7 +97,7 @@ def intervals_chart(
         all_low, all_high, low_these, high_these = (factor * end for end in _ends(row.estimate))
         value = x(factor * row.estimate.all_images.value)
         kind = f"s{row.number % 7}"
-        short = row.name if len(row.name) <= _LONGEST else f"{row.name[: _LONGEST - 3]}..."
+        short = short_name(row.name, _LONGEST)
         parts += [
             text(_EDGE, middle - 13, short, anchor="start", kind=f"row t{row.number % 7}"),
             line(x(all_low), middle, x(all_high), middle, f"whisker {kind}"),
@@ -175,7 +178,7 @@ def costs_chart(name: str, title: str, label: str, points: Sequence[Cost]) -> Ma
             line(place, y(low_these), place, y(high_these), f"thick {kind}"),
             mark(place, y(point.accuracy.all_images.value), point.number),
         ]
-        short = point.name if len(point.name) <= 24 else f"{point.name[:21]}..."
+        short = short_name(point.name, _LONGEST_BESIDE)
         after = place < (left + right) / 2
         wide = _LETTER * len(short)
         start = place + 10 if after else place - 10 - wide

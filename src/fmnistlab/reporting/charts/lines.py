@@ -17,6 +17,7 @@ from fmnistlab.reporting.charts.frame import (
     line,
     padded,
     round_ticks,
+    short_name,
     text,
 )
 
@@ -28,6 +29,8 @@ _MOST_OF_THIN: Final = 12_000
 
 _MOST_MARKS: Final = 25
 _APART: Final = 15.0
+_LONGEST: Final = 12
+"""Letters of a name beside its line, which have room there."""
 _CORNERS: Final[tuple[tuple[tuple[float, float], ...], ...]] = (
     (),
     ((-1, -1), (1, -1), (1, 1), (-1, 1)),
@@ -136,7 +139,7 @@ def _names(x: Scale, y: Scale, lines: Sequence[Line]) -> list[Markup]:
     for place, (end, number, name) in zip(places, ends, strict=True):
         if abs(place - end) > 1:
             parts.append(line(x.end + 5, end, x.end + 10, place, "grid"))
-        short = name if len(name) <= 13 else f"{name[:11]}..."
+        short = short_name(name, _LONGEST)
         parts.append(text(x.end + 12, place + 4, short, anchor="start", kind=f"name t{number % 7}"))
     return parts
 
