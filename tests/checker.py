@@ -9,7 +9,6 @@ with it, tests that mostly run the package's own code take half as long again.
 from __future__ import annotations
 
 import ast
-import dataclasses
 import functools
 import importlib.machinery
 import sys
@@ -60,11 +59,11 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def checked_class(cls: type) -> type:
+def checked_class(cls: Any) -> Any:
     """Has a dataclass check what it is made of, unless it may make something else of it."""
     own = vars(cls)
-    if dataclasses.is_dataclass(cls) and "__init__" in own and "__post_init__" not in own:
-        cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign] # there is no other way
+    if "__dataclass_fields__" in own and "__init__" in own and "__post_init__" not in own:
+        cls.__init__ = checked(cls.__init__)
     return cls
 
 
@@ -76,7 +75,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         try:
             found |= typing.get_type_hints(alone, function.__globals__, include_extras=True)
         except (NameError, TypeError, AttributeError):
-            continue
+            continue  # a name is not imported, not to be subscripted or not there at run time
     return found
 
 
